@@ -1,0 +1,1 @@
+"""One organisation's house: the node that runs beside its Jira."""
