@@ -1,0 +1,106 @@
+"""Every error the node raises on purpose, as one tree; each says what happened and what to do next.
+
+AccordError                    `.advice`: the next step for the person who reads it
+├── ConfigError                the node's own settings or files are missing, wrong or unsafe
+├── UsageError                 a request makes no sense: unknown connection, key that is not one, wrong state
+├── TrackerError               the tracker (our Jira) did not do what was asked
+│   ├── TrackerUnreachable     no answer, and the call certainly had no effect         -> tried again
+│   ├── TrackerUncertain       no answer, and the call may have had its effect         -> probed, then tried again
+│   ├── TrackerBusy            429 or 503, `.retry_after`                              -> tried again
+│   ├── TrackerDenied          401 or 403: credentials or permissions                  -> tried again, told to the admin
+│   ├── TrackerNotFound        404: the issue, comment or project is not there         -> final for that step
+│   ├── TrackerRefused         400, 409, 413: what was asked is not possible, `.fields` -> final, held on that issue
+│   └── TrackerNonsense        an answer of the wrong shape or size                    -> tried again, told to the admin
+├── RuleError                  a rule failed on this issue, `.step`, `.line`           -> held on that issue
+├── PeerError                  the other node cannot be reached or does not answer as the protocol says
+└── store and protocol errors  have trees of their own: `node.store.errors`, `protocol.errors`
+
+Never a stack trace, a secret or a body of an answer in a message: messages are shown to people and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class AccordError(Exception):
+    """What happened, in a sentence; ``advice`` is what to do next, also a sentence, or empty."""
+
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+class ConfigError(AccordError):
+    """The node's own settings or files are missing, wrong or unsafe."""
+
+
+class UsageError(AccordError):
+    """A request makes no sense here; nothing was changed."""
+
+
+class TrackerError(AccordError):
+    """The tracker did not do what was asked."""
+
+    temporary = False
+    """Whether the same call may succeed later without anybody changing anything."""
+
+
+class TrackerUnreachable(TrackerError):
+    """No answer came, and the call certainly had no effect."""
+
+    temporary = True
+
+
+class TrackerUncertain(TrackerError):
+    """No answer came, and the call may have had its effect: probe before calling again."""
+
+    temporary = True
+
+
+class TrackerBusy(TrackerError):
+    """The tracker asks for patience. ``retry_after`` is in seconds."""
+
+    temporary = True
+
+    def __init__(self, message: str, *, retry_after: float, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.retry_after = retry_after
+
+
+class TrackerDenied(TrackerError):
+    """The tracker did not accept our credentials, or they lack a permission."""
+
+    temporary = True
+
+
+class TrackerNotFound(TrackerError):
+    """The tracker does not know the issue, comment, attachment or project, or hides it from us."""
+
+
+class TrackerRefused(TrackerError):
+    """The tracker understood and will not do it. ``fields`` maps its field names to its reasons."""
+
+    def __init__(self, message: str, *, fields: Mapping[str, str] | None = None, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.fields = dict(fields or {})
+
+
+class TrackerNonsense(TrackerError):
+    """The tracker's answer has the wrong shape or size."""
+
+    temporary = True
+
+
+class RuleError(AccordError):
+    """A rule failed on one issue. ``step`` counts from 1; ``line`` is a line of a script step."""
+
+    def __init__(self, message: str, *, step: int | None = None, line: int | None = None, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.step = step
+        self.line = line
+
+
+class PeerError(AccordError):
+    """The other node cannot be reached, or does not answer as the protocol says."""

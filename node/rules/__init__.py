@@ -1,0 +1,1 @@
+"""What leaves and what comes in: one rule set format, evaluated in both directions."""

@@ -1,0 +1,125 @@
+"""What rules take and give. Plain values: the sync core stands on these, however a rule was written.
+
+Outgoing rules turn an ``Issue`` into ``Shared``; the sync core adds handles and file digests and makes the replica.
+Incoming rules turn a replica into a ``Draft``: the values that we want in our issue. Nothing here is stored or sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from node.trackers.issue import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which rule let a value through: ``step`` counts from 1, ``line`` is a line of a script step.
+
+    ``sources`` names the fields that were read; empty means that it is not known (a script), so all of them may be.
+    """
+
+    step: int
+    line: int | None = None
+    sources: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedComment:
+    """A comment that leaves. ``id`` is our tracker's id; the sync core replaces it by a handle."""
+
+    id: str
+    body: str
+    author: str | None = None
+    author_email: str | None = None
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAttachment:
+    """A file that leaves. ``id`` is our tracker's id."""
+
+    id: str
+    name: str
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedWorklog:
+    """Logged time that leaves. ``id`` is our tracker's id."""
+
+    id: str
+    seconds: int
+    started: str | None = None
+    author: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What the outgoing rules let out of one issue. A collection that is None is not shared at all."""
+
+    fields: Mapping[str, Value]
+    comments: tuple[SharedComment, ...] | None = None
+    attachments: tuple[SharedAttachment, ...] | None = None
+    worklogs: tuple[SharedWorklog, ...] | None = None
+    key: str | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A rule decided that this issue is not for this connection now."""
+
+    reason: str
+    origin: Origin | None = None
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftComment:
+    """A comment that we want on our issue. ``handle`` is the peer's handle of its comment."""
+
+    handle: str
+    body: str
+    internal: bool = False
+    restrict_to_role: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftAttachment:
+    """A file that we want on our issue. ``handle`` is the peer's handle, ``blob`` the SHA-256 of its bytes in hex."""
+
+    handle: str
+    name: str
+    size: int
+    blob: str
+    mime: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftWorklog:
+    """Logged time that we want on our issue."""
+
+    handle: str
+    seconds: int
+    started: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What the incoming rules want in our issue.
+
+    ``fields`` use the words of ``trackers/base.py`` and also ``status``. ``project`` counts only when the issue is
+    created. A collection that is None is left alone.
+    """
+
+    project: str
+    fields: Mapping[str, Value]
+    comments: tuple[DraftComment, ...] | None = None
+    attachments: tuple[DraftAttachment, ...] | None = None
+    worklogs: tuple[DraftWorklog, ...] | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    log: tuple[str, ...] = ()

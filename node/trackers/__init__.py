@@ -1,0 +1,1 @@
+"""The tracker behind this node: our words for a ticket (`issue`), the port (`base`), the one adapter (`jira`)."""

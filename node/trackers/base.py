@@ -1,0 +1,254 @@
+"""The port through which the node reaches its tracker. Kept honest for two kinds of Jira.
+
+An adapter turns every failure into the ``TrackerError`` tree of ``node.errors``, never retries by itself (the
+queues do), and says truly whether a failed call may have had its effect. It never decides what to sync.
+
+Fields that are written are named in our words: ``summary``, ``description``, ``environment``, ``type``, ``priority``,
+``labels``, ``components``, ``fix_versions``, ``affects_versions``, ``due``, ``assignee`` and ``reporter`` (user ids),
+``parent_key``, ``resolution``, ``security_level``, ``original_estimate``, ``remaining_estimate`` (seconds), and
+``custom.<Name>``. ``None`` empties a field. A status is reached by ``transition`` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from node.trackers.issue import Attachment, Issue, IssueRef, User, Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerInfo:
+    """Who the tracker is and who we are in it."""
+
+    kind: str
+    """``data-center`` or ``cloud``."""
+    title: str
+    version: str
+    url: str
+    user: User
+    time_zone: str
+    server_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueType:
+    """An issue type of a project."""
+
+    id: str
+    name: str
+    subtask: bool = False
+    statuses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project with the issue types that it offers."""
+
+    id: str
+    key: str
+    name: str
+    issue_types: tuple[IssueType, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field of the tracker. ``kind`` is one of the words listed in ``KINDS``."""
+
+    id: str
+    name: str
+    kind: str
+    custom: bool = False
+    required: bool = False
+    options: tuple[str, ...] = ()
+
+
+KINDS = (
+    "text", "paragraph", "number", "date", "datetime", "select", "multi-select", "cascading", "radio", "checkbox",
+    "user", "multi-user", "labels", "url", "version", "multi-version", "other",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A way out of the current status that is open to us. ``required`` names screen fields that must be sent."""
+
+    id: str
+    name: str
+    to_status: str
+    fields: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileToAttach:
+    """A local file that becomes an attachment. ``name`` is text for display, never a path."""
+
+    path: Path
+    name: str
+    mime: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookState:
+    """What became of registering our webhook: ``advice`` says what to do by hand where it is not ``active``."""
+
+    active: bool
+    id: str | None = None
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something happened to an issue, as a webhook or the poller saw it. A reason to look, not a command.
+
+    ``issue`` is there when the notice carried the whole issue. ``deleted`` means the issue is gone.
+    """
+
+    issue_id: str
+    issue_key: str | None = None
+    issue: Issue | None = None
+    deleted: bool = False
+    timestamp_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a sweep, as raw JSON objects that ``read_issue`` understands. ``total`` is None where unknown."""
+
+    issues: tuple[Mapping[str, object], ...]
+    next: str | None
+    total: int | None = field(default=None)
+
+
+class Tracker(Protocol):
+    """Our Jira, in our words. Every method may raise any ``TrackerError``."""
+
+    async def describe(self) -> TrackerInfo:
+        """Return who the tracker is and who we are in it (2 calls: serverInfo, myself)."""
+        ...
+
+    async def project(self, key: str) -> Project:
+        """Return a project with its issue types, from the tracker (not cached)."""
+        ...
+
+    async def projects(self) -> Sequence[Project]:
+        """Return the projects that we can see, without their types."""
+        ...
+
+    async def fields(self) -> Sequence[Field]:
+        """Return all fields of the tracker."""
+        ...
+
+    async def create_fields(self, project: str, issue_type: str) -> Sequence[Field]:
+        """Return the fields that may be set when an issue of that type is created, with options."""
+        ...
+
+    async def missing_permissions(self, project: str) -> Sequence[str]:
+        """Return the permissions that syncing with this project needs and that we lack, as Jira names them."""
+        ...
+
+    async def issue(self, ref: str) -> Issue:
+        """Return an issue by id or key, whole (1 call). Raises TrackerNotFound."""
+        ...
+
+    async def search(self, query: str, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """Return a page of whole issues for a query in the tracker's language (1 call)."""
+        ...
+
+    async def updated_since(self, projects: Sequence[str], since_ms: int, *, cursor: str | None = None) -> Page:
+        """Return a page of the issues of these projects updated at or after that time, oldest first (1 call)."""
+        ...
+
+    def read_issue(self, raw: Mapping[str, object]) -> Issue:
+        """Translate the tracker's JSON of one issue. Raises TrackerNonsense where it has the wrong shape."""
+        ...
+
+    def read_webhook(self, raw: Mapping[str, object]) -> Change | None:
+        """Translate a webhook's body; None where it says nothing about an issue. Raises TrackerNonsense."""
+        ...
+
+    async def create_issue(self, project: str, fields: Mapping[str, Value], *, marker: str) -> IssueRef:
+        """Create an issue that carries ``marker`` as a hidden property from its first moment (1 call)."""
+        ...
+
+    async def find_created(self, project: str, marker: str, *, since_ms: int) -> IssueRef | None:
+        """Return the issue that we created with this marker since that time, if the call took effect."""
+        ...
+
+    async def edit_issue(self, issue_id: str, fields: Mapping[str, Value]) -> None:
+        """Set fields in one call."""
+        ...
+
+    async def add_comment(
+        self,
+        issue_id: str,
+        body: str,
+        *,
+        marker: str,
+        internal: bool = False,
+        restrict_to_role: str | None = None,
+    ) -> str:
+        """Add a comment that carries ``marker`` as a hidden property; return its id (1 call)."""
+        ...
+
+    async def find_comment(self, issue_id: str, marker: str) -> str | None:
+        """Return the id of the comment that carries this marker, if the call took effect."""
+        ...
+
+    async def edit_comment(self, issue_id: str, comment_id: str, body: str) -> None:
+        """Replace a comment's text (1 call)."""
+        ...
+
+    async def delete_comment(self, issue_id: str, comment_id: str) -> None:
+        """Delete a comment (1 call). Raises TrackerNotFound where it is gone already."""
+        ...
+
+    async def add_worklog(
+        self, issue_id: str, *, seconds: int, started: datetime | None, comment: str | None, marker: str
+    ) -> str:
+        """Log time without touching the remaining estimate; return the worklog's id (1 call)."""
+        ...
+
+    async def delete_worklog(self, issue_id: str, worklog_id: str) -> None:
+        """Delete a worklog without touching the remaining estimate (1 call)."""
+        ...
+
+    async def download(self, attachment: Attachment, to: Path, *, limit: int) -> None:
+        """Write an attachment's bytes to a new file (1 call). Raises TrackerRefused above ``limit`` bytes."""
+        ...
+
+    async def attach(self, issue_id: str, files: Sequence[FileToAttach]) -> Sequence[Attachment]:
+        """Attach files in one call; the answer keeps their order."""
+        ...
+
+    async def delete_attachment(self, attachment_id: str) -> None:
+        """Delete an attachment (1 call). Raises TrackerNotFound where it is gone already."""
+        ...
+
+    async def transitions(self, issue_id: str) -> Sequence[Transition]:
+        """Return the transitions open to us from the issue's current status (1 call)."""
+        ...
+
+    async def transition(self, issue_id: str, transition_id: str, fields: Mapping[str, Value] | None = None) -> None:
+        """Perform a transition (1 call)."""
+        ...
+
+    async def find_users(self, query: str) -> Sequence[User]:
+        """Return users matching a name or an e-mail address."""
+        ...
+
+    async def ensure_webhook(self, url: str, *, projects: Sequence[str], name: str) -> WebhookState:
+        """Register our webhook, or correct it, where we may; otherwise say what to do by hand."""
+        ...
+
+    async def remove_webhook(self, name: str) -> None:
+        """Remove the webhooks that we registered under this name."""
+        ...
+
+    async def close(self) -> None:
+        """Release the network."""
+        ...
