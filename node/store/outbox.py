@@ -1,0 +1,215 @@
+"""What waits to leave, one row a message, in the order in which it was put there. Statements only, no decisions
+but one: an older replica of an issue that nobody has sealed yet gives way to a newer one.
+
+A row is ``queued`` (plaintext only), then ``sealed`` (it has its place in the stream and its immutable bytes), then
+``acked`` (the peer has signed for it). A row that gave way is ``superseded``: no outcome will come for it.
+Times are milliseconds since 1970 UTC. ``mid`` is the text that the message carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from node.store.engine import Reader, Transaction
+from protocol.messages import Code
+
+QUEUED: Final = "queued"
+SEALED: Final = "sealed"
+ACKED: Final = "acked"
+SUPERSEDED: Final = "superseded"
+
+REPLICA: Final = "issue.replica"
+"""The one kind that says everything anew, so that a newer one makes an older one needless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A row that has no place in the stream yet. ``payload`` is the plaintext."""
+
+    id: int
+    mid: str
+    kind: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A row with its place in the stream and its bytes."""
+
+    id: int
+    epoch: int
+    seq: int
+    envelope: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the sync core needs to know of a row that the peer speaks about."""
+
+    id: int
+    connection_id: int
+    link_id: int | None
+    mid: str
+    kind: str
+    revision: int | None
+    rule_version: int | None
+    state: str
+    outcome: int | None
+
+
+def superseded(kind: str, waiting: Sequence[tuple[int, str]]) -> list[int]:
+    """Say which queued rows of one link a new message of ``kind`` makes needless. Pure.
+
+    ``waiting`` are (row id, kind) of the link's queued rows, oldest first. Only replicas give way, and only those
+    after the last row of any other kind: what a removal ended must not be mixed with what came after it.
+    """
+    if kind != REPLICA:
+        return []
+    needless: list[int] = []
+    for row_id, row_kind in waiting:
+        needless = [*needless, row_id] if row_kind == REPLICA else []
+    return needless
+
+
+async def enqueue(
+    tx: Transaction,
+    *,
+    connection_id: int,
+    link_id: int | None,
+    mid: str,
+    kind: str,
+    payload: bytes,
+    now_ms: int,
+    revision: int | None = None,
+    rule_version: int | None = None,
+) -> bool:
+    """Put one message into the queue; return False if this connection has had this ``mid`` before (then no change).
+
+    Older queued replicas of the same link are marked superseded in the same transaction.
+    """
+    row = await tx.fetch_one(
+        "INSERT INTO outbox (connection_id, link_id, mid, kind, revision, rule_version, payload, state, created_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (connection_id, mid) DO NOTHING RETURNING id",
+        (connection_id, link_id, mid.encode(), kind, revision, rule_version, payload, QUEUED, now_ms),
+    )
+    if row is None:
+        return False
+    if link_id is not None and kind == REPLICA:
+        waiting = await tx.fetch_all(
+            "SELECT id, kind FROM outbox WHERE link_id = ? AND connection_id = ? AND state = ? AND id < ? ORDER BY id",
+            (link_id, connection_id, QUEUED, row[0]),
+        )
+        needless = superseded(kind, [(one[0], one[1]) for one in waiting])
+        await tx.executemany(
+            "UPDATE outbox SET state = ?, outcome = ?, outcome_ms = ? WHERE id = ?",
+            [(SUPERSEDED, int(Code.SUPERSEDED), now_ms, row_id) for row_id in needless],
+        )
+    return True
+
+
+async def find(reader: Reader, connection_id: int, mid: str) -> Sent | None:
+    """Return the row with this message id."""
+    row = await reader.fetch_one(
+        "SELECT id, connection_id, link_id, mid, kind, revision, rule_version, state, outcome FROM outbox"
+        " WHERE connection_id = ? AND mid = ?",
+        (connection_id, mid.encode()),
+    )
+    return None if row is None else Sent(row[0], row[1], row[2], bytes(row[3]).decode(), *row[4:])
+
+
+async def record_outcome(tx: Transaction, connection_id: int, mid: str, code: int, now_ms: int) -> Sent | None:
+    """Note what the peer says became of a message; return the row, or None if we never sent such a message.
+
+    A final outcome (below 400) is never replaced by a temporary one.
+    """
+    sent = await find(tx, connection_id, mid)
+    if sent is not None and (sent.outcome is None or sent.outcome >= Code.DELAYED or code < Code.DELAYED):
+        await tx.execute("UPDATE outbox SET outcome = ?, outcome_ms = ? WHERE id = ?", (code, now_ms, sent.id))
+    return sent
+
+
+async def next_queued(reader: Reader, connection_id: int, *, rows: int, size: int) -> list[Queued]:
+    """Return the oldest queued rows: at most ``rows``, and payloads of ``size`` bytes together (at least one row)."""
+    found = await reader.fetch_all(
+        "SELECT id, mid, kind, payload FROM (SELECT id, mid, kind, payload,"
+        " SUM(LENGTH(payload)) OVER (ORDER BY id) AS total, ROW_NUMBER() OVER (ORDER BY id) AS place"
+        " FROM (SELECT id, mid, kind, payload FROM outbox WHERE connection_id = ? AND state = ?"
+        " ORDER BY id LIMIT ?) AS oldest) AS summed WHERE total <= ? OR place = 1 ORDER BY id",
+        (connection_id, QUEUED, rows, size),
+    )
+    return [Queued(row[0], bytes(row[1]).decode(), row[2], bytes(row[3])) for row in found]
+
+
+async def mark_sealed(tx: Transaction, rows: Iterable[Sealed]) -> None:
+    """Give queued rows their place and bytes."""
+    await tx.executemany(
+        "UPDATE outbox SET state = ?, epoch = ?, seq = ?, envelope = ? WHERE id = ?",
+        [(SEALED, row.epoch, row.seq, row.envelope, row.id) for row in rows],
+    )
+
+
+async def sealed_after(reader: Reader, connection_id: int, epoch: int, seq: int, *, rows: int) -> list[Sealed]:
+    """Return rows of ``epoch`` with a place after ``seq``, in order, acknowledged or not: what a resend needs."""
+    found = await reader.fetch_all(
+        "SELECT id, epoch, seq, envelope FROM outbox WHERE connection_id = ? AND epoch = ? AND seq > ?"
+        " AND state IN (?, ?) AND envelope IS NOT NULL ORDER BY seq LIMIT ?",
+        (connection_id, epoch, seq, SEALED, ACKED, rows),
+    )
+    return [Sealed(row[0], row[1], row[2], bytes(row[3])) for row in found]
+
+
+async def mark_acked(tx: Transaction, connection_id: int, epoch: int, seq: int, now_ms: int) -> None:
+    """Note that the peer signed for every row of ``epoch`` up to and including ``seq``."""
+    await tx.execute(
+        "UPDATE outbox SET state = ?, acked_ms = ? WHERE connection_id = ? AND state = ? AND epoch = ? AND seq <= ?",
+        (ACKED, now_ms, connection_id, SEALED, epoch, seq),
+    )
+
+
+async def requeue(tx: Transaction, connection_id: int) -> int:
+    """Take place and bytes from every sealed row, so that a new epoch can seal it again; return how many there are."""
+    found = await tx.fetch_all(
+        "UPDATE outbox SET state = ?, epoch = NULL, seq = NULL, envelope = NULL"
+        " WHERE connection_id = ? AND state = ? RETURNING id",
+        (QUEUED, connection_id, SEALED),
+    )
+    return len(found)
+
+
+async def drop_queued(tx: Transaction, connection_id: int, now_ms: int) -> None:
+    """Mark everything that has no place in the stream as superseded: the connection is closing."""
+    await tx.execute(
+        "UPDATE outbox SET state = ?, outcome = ?, outcome_ms = ? WHERE connection_id = ? AND state = ?",
+        (SUPERSEDED, int(Code.SUPERSEDED), now_ms, connection_id, QUEUED),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits on one connection: rows without a place, rows without a receipt, the oldest one's time."""
+
+    queued: int
+    sealed: int
+    oldest_ms: int | None
+
+
+async def waiting(reader: Reader, connection_id: int) -> Waiting:
+    """Count what has not reached the peer."""
+    rows = await reader.fetch_all(
+        "SELECT state, COUNT(*), MIN(created_ms) FROM outbox WHERE connection_id = ? AND state IN (?, ?) GROUP BY state",
+        (connection_id, QUEUED, SEALED),
+    )
+    counts = {row[0]: row[1] for row in rows}
+    return Waiting(counts.get(QUEUED, 0), counts.get(SEALED, 0), min((row[2] for row in rows), default=None))
+
+
+async def prune(tx: Transaction, connection_id: int, *, before_ms: int, keep: int) -> None:
+    """Delete rows that the peer signed for before ``before_ms``, but never the newest ``keep`` of them."""
+    await tx.execute(
+        "DELETE FROM outbox WHERE connection_id = ? AND state IN (?, ?) AND COALESCE(acked_ms, outcome_ms) < ? AND id <"
+        " (SELECT MIN(id) FROM (SELECT id FROM outbox WHERE connection_id = ? AND state IN (?, ?)"
+        " ORDER BY id DESC LIMIT ?) AS newest)",
+        (connection_id, ACKED, SUPERSEDED, before_ms, connection_id, ACKED, SUPERSEDED, keep),
+    )
