@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
 
-Value: TypeAlias = bool | int | float | str | list["Value"] | dict[str, "Value"] | None
+from typing_extensions import TypeAliasType
+
+Value = TypeAliasType("Value", "bool | int | float | str | list[Value] | dict[str, Value] | None")
 """What a field can hold once it is in our words: JSON, nothing else."""
 
 CUSTOM = "custom."
