@@ -213,6 +213,10 @@ class Tracker(Protocol):
         """Log time without touching the remaining estimate; return the worklog's id (1 call)."""
         ...
 
+    async def find_worklog(self, issue_id: str, marker: str) -> str | None:
+        """Return the id of the worklog that carries this marker, if the call took effect."""
+        ...
+
     async def delete_worklog(self, issue_id: str, worklog_id: str) -> None:
         """Delete a worklog without touching the remaining estimate (1 call)."""
         ...
