@@ -8,11 +8,12 @@ Times are milliseconds since 1970 UTC. ``issue`` is the peer's handle, ``mid`` t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from node.store.engine import Reader, Transaction
+from node.store.engine import Reader, Row, Transaction
 from protocol.messages import Code
 
 NEW: Final = "new"
@@ -56,47 +57,48 @@ async def add(tx: Transaction, connection_id: int, messages: Sequence[Arrived], 
     """Store accepted messages, in stream order."""
     await tx.executemany(
         "INSERT INTO inbox (connection_id, epoch, seq, mid, kind, issue, envelope, payload, state, code, received_ms,"
-        " done_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " done_ms) VALUES (:connection_id, :epoch, :seq, :mid, :kind, :issue, :envelope, :payload, :state, :code,"
+        " :now_ms, :done_ms)",
         [
-            (
-                connection_id, one.epoch, one.seq, None if one.mid is None else one.mid.encode(), one.kind, one.issue,
-                one.envelope, one.payload, NEW if one.code is None else DONE, one.code, now_ms,
-                None if one.code is None else now_ms,
-            )
+            {
+                "connection_id": connection_id,
+                "epoch": one.epoch,
+                "seq": one.seq,
+                "mid": None if one.mid is None else one.mid.encode(),
+                "kind": one.kind,
+                "issue": one.issue,
+                "envelope": one.envelope,
+                "payload": one.payload,
+                "state": NEW if one.code is None else DONE,
+                "code": one.code,
+                "now_ms": now_ms,
+                "done_ms": None if one.code is None else now_ms,
+            }
             for one in messages
         ],
-    )  # fmt: skip
+    )
 
 
-async def known(reader: Reader, connection_id: int, mids: Sequence[str]) -> set[str]:
-    """Return those of ``mids`` that this connection has received before, in any epoch. At most 900 at a time."""
+async def known(reader: Reader, connection_id: int, mids: Sequence[str]) -> dict[str, int | None]:
+    """Return those of ``mids`` that this connection has received before, in any epoch, each with its outcome so far."""
     if not mids:
-        return set()
-    marks = ", ".join("?" * len(mids))
+        return {}
     rows = await reader.fetch_all(
-        f"SELECT mid FROM inbox WHERE connection_id = ? AND mid IN ({marks})",  # noqa: S608 - only question marks
-        (connection_id, *(mid.encode() for mid in mids)),
+        "SELECT i.mid, MAX(i.code) AS code FROM json_each(:mids) AS asked JOIN inbox AS i"
+        " ON i.connection_id = :connection_id AND i.mid = CAST(asked.value AS BLOB) GROUP BY i.mid",
+        {"connection_id": connection_id, "mids": json.dumps(mids)},
     )
-    return {bytes(row[0]).decode() for row in rows}
-
-
-async def outcome_of(reader: Reader, connection_id: int, mid: str) -> int | None:
-    """Return the recorded outcome of a message, None while it has none (or never came)."""
-    row = await reader.fetch_one(
-        "SELECT code FROM inbox WHERE connection_id = ? AND mid = ? AND state = ? ORDER BY id LIMIT 1",
-        (connection_id, mid.encode(), DONE),
-    )
-    return None if row is None else row[0]
+    return {row["mid"].decode(): row["code"] for row in rows}
 
 
 async def ready(reader: Reader, now_ms: int, *, limit: int) -> list[Received]:
     """Return messages that may be worked on now: of each issue only the oldest open one, on active connections."""
     rows = await reader.fetch_all(
         f"SELECT {_COLUMNS} FROM inbox AS i JOIN connection AS c ON c.id = i.connection_id"  # noqa: S608 - a constant
-        " WHERE i.state IN (?, ?) AND i.due_ms <= ? AND c.state = 'active' AND NOT EXISTS (SELECT 1 FROM inbox AS e"
-        " WHERE e.connection_id = i.connection_id AND e.issue = i.issue AND e.id < i.id AND e.state IN (?, ?))"
-        " ORDER BY i.id LIMIT ?",
-        (NEW, WAITING, now_ms, NEW, WAITING, limit),
+        " WHERE i.state IN ('new', 'waiting') AND i.due_ms <= :now_ms AND c.state = 'active' AND NOT EXISTS"
+        " (SELECT 1 FROM inbox AS e WHERE e.connection_id = i.connection_id AND e.issue = i.issue AND e.id < i.id"
+        " AND e.state IN ('new', 'waiting')) ORDER BY i.id LIMIT :limit",
+        {"now_ms": now_ms, "limit": limit},
     )
     return [_received(row) for row in rows]
 
@@ -104,9 +106,9 @@ async def ready(reader: Reader, now_ms: int, *, limit: int) -> list[Received]:
 async def open_of_issue(reader: Reader, connection_id: int, issue: str) -> list[Received]:
     """Return every message about one issue that has no outcome yet, held ones too, oldest first."""
     rows = await reader.fetch_all(
-        f"SELECT {_COLUMNS} FROM inbox AS i"  # noqa: S608 - a constant
-        " WHERE i.connection_id = ? AND i.issue = ? AND i.state <> ? ORDER BY i.id",
-        (connection_id, issue, DONE),
+        f"SELECT {_COLUMNS} FROM inbox AS i WHERE i.connection_id = :connection_id"  # noqa: S608 - a constant
+        " AND i.issue = :issue AND i.state <> 'done' ORDER BY i.id",
+        {"connection_id": connection_id, "issue": issue},
     )
     return [_received(row) for row in rows]
 
@@ -114,80 +116,101 @@ async def open_of_issue(reader: Reader, connection_id: int, issue: str) -> list[
 async def get(reader: Reader, inbox_id: int) -> Received | None:
     """Return one message."""
     row = await reader.fetch_one(
-        f"SELECT {_COLUMNS} FROM inbox AS i WHERE i.id = ?",  # noqa: S608 - a constant
-        (inbox_id,),
+        f"SELECT {_COLUMNS} FROM inbox AS i WHERE i.id = :id",  # noqa: S608 - a constant
+        {"id": inbox_id},
     )
     return None if row is None else _received(row)
 
 
 async def next_due(reader: Reader) -> int | None:
     """Return when the next waiting message is due, None if none waits."""
-    row = await reader.fetch_one("SELECT MIN(due_ms) FROM inbox WHERE state IN (?, ?)", (NEW, WAITING))
-    return None if row is None else row[0]
+    row = await reader.fetch_one("SELECT MIN(due_ms) AS due_ms FROM inbox WHERE state IN ('new', 'waiting')")
+    return None if row is None else row["due_ms"]
 
 
 async def finish(tx: Transaction, inbox_id: int, code: int, now_ms: int) -> None:
     """Record the one final outcome of a message."""
     await tx.execute(
-        "UPDATE inbox SET state = ?, code = ?, done_ms = ? WHERE id = ?", (DONE, int(code), now_ms, inbox_id)
+        "UPDATE inbox SET state = 'done', code = :code, done_ms = :now_ms WHERE id = :id",
+        {"code": int(code), "now_ms": now_ms, "id": inbox_id},
     )
 
 
 async def wait(tx: Transaction, inbox_id: int, due_ms: int) -> None:
     """Count one try more and leave the message until ``due_ms``."""
     await tx.execute(
-        "UPDATE inbox SET state = ?, attempts = attempts + 1, due_ms = ? WHERE id = ?", (WAITING, due_ms, inbox_id)
+        "UPDATE inbox SET state = 'waiting', attempts = attempts + 1, due_ms = :due_ms WHERE id = :id",
+        {"due_ms": due_ms, "id": inbox_id},
     )
 
 
 async def hold(tx: Transaction, inbox_id: int) -> None:
     """Leave the message until a person decides."""
-    await tx.execute("UPDATE inbox SET state = ?, attempts = attempts + 1 WHERE id = ?", (HELD, inbox_id))
+    await tx.execute("UPDATE inbox SET state = 'held', attempts = attempts + 1 WHERE id = :id", {"id": inbox_id})
 
 
 async def release(tx: Transaction, inbox_id: int) -> None:
     """Let a held or waiting message be tried at once, as if for the first time."""
     await tx.execute(
-        "UPDATE inbox SET state = ?, attempts = 0, due_ms = 0 WHERE id = ? AND state IN (?, ?)",
-        (NEW, inbox_id, HELD, WAITING),
+        "UPDATE inbox SET state = 'new', attempts = 0, due_ms = 0 WHERE id = :id AND state IN ('held', 'waiting')",
+        {"id": inbox_id},
     )
 
 
 async def supersede_older(tx: Transaction, connection_id: int, issue: str, before_id: int, now_ms: int) -> list[int]:
     """End the open replicas of an issue that are older than row ``before_id``; return their ids."""
     rows = await tx.fetch_all(
-        "UPDATE inbox SET state = ?, code = ?, done_ms = ? WHERE connection_id = ? AND issue = ? AND id < ?"
-        " AND kind = 'issue.replica' AND state <> ? RETURNING id",
-        (DONE, int(Code.SUPERSEDED), now_ms, connection_id, issue, before_id, DONE),
+        "UPDATE inbox SET state = 'done', code = :code, done_ms = :now_ms WHERE connection_id = :connection_id"
+        " AND issue = :issue AND id < :before_id AND kind = 'issue.replica' AND state <> 'done' RETURNING id",
+        {
+            "code": int(Code.SUPERSEDED),
+            "now_ms": now_ms,
+            "connection_id": connection_id,
+            "issue": issue,
+            "before_id": before_id,
+        },
     )
-    return [row[0] for row in rows]
+    return sorted(row["id"] for row in rows)
 
 
 async def count(reader: Reader, connection_id: int) -> dict[str, int]:
     """Return how many messages are in each state but ``done``."""
     rows = await reader.fetch_all(
-        "SELECT state, COUNT(*) FROM inbox WHERE connection_id = ? AND state IN (?, ?, ?) GROUP BY state",
-        (connection_id, NEW, WAITING, HELD),
+        "SELECT state, COUNT(*) AS number FROM inbox WHERE connection_id = :connection_id"
+        " AND state IN ('new', 'waiting', 'held') GROUP BY state",
+        {"connection_id": connection_id},
     )
-    return {row[0]: row[1] for row in rows}
+    return {row["state"]: row["number"] for row in rows}
 
 
 async def backlog(reader: Reader, connection_id: int) -> tuple[int, int]:
     """Return how many messages wait to be applied and the bytes that they take: what credit is counted from."""
     row = await reader.fetch_one(
-        "SELECT COUNT(*), COALESCE(SUM(LENGTH(envelope)), 0) FROM inbox WHERE connection_id = ? AND state IN (?, ?)",
-        (connection_id, NEW, WAITING),
+        "SELECT COUNT(*) AS number, COALESCE(SUM(LENGTH(envelope)), 0) AS size FROM inbox"
+        " WHERE connection_id = :connection_id AND state IN ('new', 'waiting')",
+        {"connection_id": connection_id},
     )
-    return (0, 0) if row is None else (row[0], row[1])
+    return (0, 0) if row is None else (row["number"], row["size"])
 
 
 async def prune(tx: Transaction, connection_id: int, *, before_ms: int) -> None:
     """Forget messages that were done before ``before_ms``; their ids are needed only across epochs."""
     await tx.execute(
-        "DELETE FROM inbox WHERE connection_id = ? AND state = ? AND done_ms < ?", (connection_id, DONE, before_ms)
+        "DELETE FROM inbox WHERE connection_id = :connection_id AND state = 'done' AND done_ms < :before_ms",
+        {"connection_id": connection_id, "before_ms": before_ms},
     )
 
 
-def _received(row: Sequence[object]) -> Received:
-    mid = row[2]
-    return Received(row[0], row[1], None if mid is None else bytes(mid).decode(), *row[3:5], bytes(row[5]), *row[6:])  # type: ignore[arg-type, call-overload]  # typed by the statement
+def _received(row: Row) -> Received:
+    mid: bytes | None = row["mid"]
+    return Received(
+        id=row["id"],
+        connection_id=row["connection_id"],
+        mid=None if mid is None else mid.decode(),
+        kind=row["kind"],
+        issue=row["issue"],
+        payload=row["payload"],
+        state=row["state"],
+        attempts=row["attempts"],
+        received_ms=row["received_ms"],
+    )

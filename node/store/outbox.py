@@ -91,20 +91,31 @@ async def enqueue(
     """
     row = await tx.fetch_one(
         "INSERT INTO outbox (connection_id, link_id, mid, kind, revision, rule_version, payload, state, created_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (connection_id, mid) DO NOTHING RETURNING id",
-        (connection_id, link_id, mid.encode(), kind, revision, rule_version, payload, QUEUED, now_ms),
+        " VALUES (:connection_id, :link_id, :mid, :kind, :revision, :rule_version, :payload, 'queued', :now_ms)"
+        " ON CONFLICT (connection_id, mid) DO NOTHING RETURNING id",
+        {
+            "connection_id": connection_id,
+            "link_id": link_id,
+            "mid": mid.encode(),
+            "kind": kind,
+            "revision": revision,
+            "rule_version": rule_version,
+            "payload": payload,
+            "now_ms": now_ms,
+        },
     )
     if row is None:
         return False
     if link_id is not None and kind == REPLICA:
         waiting = await tx.fetch_all(
-            "SELECT id, kind FROM outbox WHERE link_id = ? AND connection_id = ? AND state = ? AND id < ? ORDER BY id",
-            (link_id, connection_id, QUEUED, row[0]),
+            "SELECT id, kind FROM outbox WHERE link_id = :link_id AND connection_id = :connection_id"
+            " AND state = 'queued' AND id < :id ORDER BY id",
+            {"link_id": link_id, "connection_id": connection_id, "id": row["id"]},
         )
-        needless = superseded(kind, [(one[0], one[1]) for one in waiting])
+        needless = superseded(kind, [(one["id"], one["kind"]) for one in waiting])
         await tx.executemany(
-            "UPDATE outbox SET state = ?, outcome = ?, outcome_ms = ? WHERE id = ?",
-            [(SUPERSEDED, int(Code.SUPERSEDED), now_ms, row_id) for row_id in needless],
+            "UPDATE outbox SET state = 'superseded', outcome = :code, outcome_ms = :now_ms WHERE id = :id",
+            [{"code": int(Code.SUPERSEDED), "now_ms": now_ms, "id": row_id} for row_id in needless],
         )
     return True
 
@@ -113,20 +124,35 @@ async def find(reader: Reader, connection_id: int, mid: str) -> Sent | None:
     """Return the row with this message id."""
     row = await reader.fetch_one(
         "SELECT id, connection_id, link_id, mid, kind, revision, rule_version, state, outcome FROM outbox"
-        " WHERE connection_id = ? AND mid = ?",
-        (connection_id, mid.encode()),
+        " WHERE connection_id = :connection_id AND mid = :mid",
+        {"connection_id": connection_id, "mid": mid.encode()},
     )
-    return None if row is None else Sent(row[0], row[1], row[2], bytes(row[3]).decode(), *row[4:])
+    if row is None:
+        return None
+    return Sent(
+        id=row["id"],
+        connection_id=row["connection_id"],
+        link_id=row["link_id"],
+        mid=row["mid"].decode(),
+        kind=row["kind"],
+        revision=row["revision"],
+        rule_version=row["rule_version"],
+        state=row["state"],
+        outcome=row["outcome"],
+    )
 
 
 async def record_outcome(tx: Transaction, connection_id: int, mid: str, code: int, now_ms: int) -> Sent | None:
-    """Note what the peer says became of a message; return the row, or None if we never sent such a message.
+    """Note what the peer says became of a message; return the row as it was, or None if we never sent such a message.
 
     A final outcome (below 400) is never replaced by a temporary one.
     """
     sent = await find(tx, connection_id, mid)
     if sent is not None and (sent.outcome is None or sent.outcome >= Code.DELAYED or code < Code.DELAYED):
-        await tx.execute("UPDATE outbox SET outcome = ?, outcome_ms = ? WHERE id = ?", (code, now_ms, sent.id))
+        await tx.execute(
+            "UPDATE outbox SET outcome = :code, outcome_ms = :now_ms WHERE id = :id",
+            {"code": int(code), "now_ms": now_ms, "id": sent.id},
+        )
     return sent
 
 
@@ -135,54 +161,56 @@ async def next_queued(reader: Reader, connection_id: int, *, rows: int, size: in
     found = await reader.fetch_all(
         "SELECT id, mid, kind, payload FROM (SELECT id, mid, kind, payload,"
         " SUM(LENGTH(payload)) OVER (ORDER BY id) AS total, ROW_NUMBER() OVER (ORDER BY id) AS place"
-        " FROM (SELECT id, mid, kind, payload FROM outbox WHERE connection_id = ? AND state = ?"
-        " ORDER BY id LIMIT ?) AS oldest) AS summed WHERE total <= ? OR place = 1 ORDER BY id",
-        (connection_id, QUEUED, rows, size),
+        " FROM (SELECT id, mid, kind, payload FROM outbox WHERE connection_id = :connection_id AND state = 'queued'"
+        " ORDER BY id LIMIT :rows) AS oldest) AS summed WHERE total <= :size OR place = 1 ORDER BY id",
+        {"connection_id": connection_id, "rows": rows, "size": size},
     )
-    return [Queued(row[0], bytes(row[1]).decode(), row[2], bytes(row[3])) for row in found]
+    return [Queued(row["id"], row["mid"].decode(), row["kind"], row["payload"]) for row in found]
 
 
 async def mark_sealed(tx: Transaction, rows: Iterable[Sealed]) -> None:
     """Give queued rows their place and bytes."""
     await tx.executemany(
-        "UPDATE outbox SET state = ?, epoch = ?, seq = ?, envelope = ? WHERE id = ?",
-        [(SEALED, row.epoch, row.seq, row.envelope, row.id) for row in rows],
+        "UPDATE outbox SET state = 'sealed', epoch = :epoch, seq = :seq, envelope = :envelope WHERE id = :id",
+        [{"epoch": row.epoch, "seq": row.seq, "envelope": row.envelope, "id": row.id} for row in rows],
     )
 
 
 async def sealed_after(reader: Reader, connection_id: int, epoch: int, seq: int, *, rows: int) -> list[Sealed]:
     """Return rows of ``epoch`` with a place after ``seq``, in order, acknowledged or not: what a resend needs."""
     found = await reader.fetch_all(
-        "SELECT id, epoch, seq, envelope FROM outbox WHERE connection_id = ? AND epoch = ? AND seq > ?"
-        " AND state IN (?, ?) AND envelope IS NOT NULL ORDER BY seq LIMIT ?",
-        (connection_id, epoch, seq, SEALED, ACKED, rows),
+        "SELECT id, epoch, seq, envelope FROM outbox WHERE connection_id = :connection_id AND epoch = :epoch"
+        " AND seq > :seq AND state IN ('sealed', 'acked') AND envelope IS NOT NULL ORDER BY seq LIMIT :rows",
+        {"connection_id": connection_id, "epoch": epoch, "seq": seq, "rows": rows},
     )
-    return [Sealed(row[0], row[1], row[2], bytes(row[3])) for row in found]
+    return [Sealed(row["id"], row["epoch"], row["seq"], row["envelope"]) for row in found]
 
 
 async def mark_acked(tx: Transaction, connection_id: int, epoch: int, seq: int, now_ms: int) -> None:
     """Note that the peer signed for every row of ``epoch`` up to and including ``seq``."""
     await tx.execute(
-        "UPDATE outbox SET state = ?, acked_ms = ? WHERE connection_id = ? AND state = ? AND epoch = ? AND seq <= ?",
-        (ACKED, now_ms, connection_id, SEALED, epoch, seq),
+        "UPDATE outbox SET state = 'acked', acked_ms = :now_ms WHERE connection_id = :connection_id"
+        " AND state = 'sealed' AND epoch = :epoch AND seq <= :seq",
+        {"now_ms": now_ms, "connection_id": connection_id, "epoch": epoch, "seq": seq},
     )
 
 
 async def requeue(tx: Transaction, connection_id: int) -> int:
     """Take place and bytes from every sealed row, so that a new epoch can seal it again; return how many there are."""
-    found = await tx.fetch_all(
-        "UPDATE outbox SET state = ?, epoch = NULL, seq = NULL, envelope = NULL"
-        " WHERE connection_id = ? AND state = ? RETURNING id",
-        (QUEUED, connection_id, SEALED),
+    done = await tx.execute(
+        "UPDATE outbox SET state = 'queued', epoch = NULL, seq = NULL, envelope = NULL"
+        " WHERE connection_id = :connection_id AND state = 'sealed'",
+        {"connection_id": connection_id},
     )
-    return len(found)
+    return done.rowcount
 
 
 async def drop_queued(tx: Transaction, connection_id: int, now_ms: int) -> None:
     """Mark everything that has no place in the stream as superseded: the connection is closing."""
     await tx.execute(
-        "UPDATE outbox SET state = ?, outcome = ?, outcome_ms = ? WHERE connection_id = ? AND state = ?",
-        (SUPERSEDED, int(Code.SUPERSEDED), now_ms, connection_id, QUEUED),
+        "UPDATE outbox SET state = 'superseded', outcome = :code, outcome_ms = :now_ms"
+        " WHERE connection_id = :connection_id AND state = 'queued'",
+        {"code": int(Code.SUPERSEDED), "now_ms": now_ms, "connection_id": connection_id},
     )
 
 
@@ -198,18 +226,20 @@ class Waiting:
 async def waiting(reader: Reader, connection_id: int) -> Waiting:
     """Count what has not reached the peer."""
     rows = await reader.fetch_all(
-        "SELECT state, COUNT(*), MIN(created_ms) FROM outbox WHERE connection_id = ? AND state IN (?, ?) GROUP BY state",
-        (connection_id, QUEUED, SEALED),
+        "SELECT state, COUNT(*) AS number, MIN(created_ms) AS oldest_ms FROM outbox"
+        " WHERE connection_id = :connection_id AND state IN ('queued', 'sealed') GROUP BY state",
+        {"connection_id": connection_id},
     )
-    counts = {row[0]: row[1] for row in rows}
-    return Waiting(counts.get(QUEUED, 0), counts.get(SEALED, 0), min((row[2] for row in rows), default=None))
+    counts = {row["state"]: row["number"] for row in rows}
+    oldest_ms = min((row["oldest_ms"] for row in rows), default=None)
+    return Waiting(counts.get(QUEUED, 0), counts.get(SEALED, 0), oldest_ms)
 
 
 async def prune(tx: Transaction, connection_id: int, *, before_ms: int, keep: int) -> None:
     """Delete rows that the peer signed for before ``before_ms``, but never the newest ``keep`` of them."""
     await tx.execute(
-        "DELETE FROM outbox WHERE connection_id = ? AND state IN (?, ?) AND COALESCE(acked_ms, outcome_ms) < ? AND id <"
-        " (SELECT MIN(id) FROM (SELECT id FROM outbox WHERE connection_id = ? AND state IN (?, ?)"
-        " ORDER BY id DESC LIMIT ?) AS newest)",
-        (connection_id, ACKED, SUPERSEDED, before_ms, connection_id, ACKED, SUPERSEDED, keep),
+        "DELETE FROM outbox WHERE connection_id = :connection_id AND state IN ('acked', 'superseded')"
+        " AND COALESCE(acked_ms, outcome_ms) < :before_ms AND id NOT IN (SELECT id FROM outbox"
+        " WHERE connection_id = :connection_id AND state IN ('acked', 'superseded') ORDER BY id DESC LIMIT :keep)",
+        {"connection_id": connection_id, "before_ms": before_ms, "keep": keep},
     )

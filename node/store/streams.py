@@ -1,0 +1,71 @@
+"""Where each stream stands, and how reaching its peer goes. Statements only; `protocol.stream` decides.
+
+A connection has one sending (``tx``) and one receiving (``rx``) stream; its state is kept as the JSON that the protocol
+gives. Back-off is a row as well, so that a restart does not make a silent peer busy again.
+Times are milliseconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from node.store.engine import Reader, Transaction
+
+TX: Final = "tx"
+RX: Final = "rx"
+
+
+async def load(reader: Reader, connection_id: int, direction: str) -> str | None:
+    """Return the stored state of a stream, None before its first message."""
+    row = await reader.fetch_one(
+        "SELECT state FROM stream WHERE connection_id = :connection_id AND direction = :direction",
+        {"connection_id": connection_id, "direction": direction},
+    )
+    return None if row is None else str(row["state"])
+
+
+async def save(tx: Transaction, connection_id: int, direction: str, state: str) -> None:
+    """Keep the state of a stream."""
+    await tx.execute(
+        "INSERT INTO stream (connection_id, direction, state) VALUES (:connection_id, :direction, :state)"
+        " ON CONFLICT (connection_id, direction) DO UPDATE SET state = excluded.state",
+        {"connection_id": connection_id, "direction": direction, "state": state},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """How reaching a peer goes: tries in vain since it was last heard, when the next one is due, what went wrong."""
+
+    attempts: int = 0
+    due_ms: int = 0
+    last_heard_ms: int | None = None
+    last_error: str | None = None
+
+
+async def peer(reader: Reader, connection_id: int) -> Peer:
+    """Return how reaching the peer goes."""
+    row = await reader.fetch_one(
+        "SELECT attempts, due_ms, last_heard_ms, last_error FROM peer WHERE connection_id = :id", {"id": connection_id}
+    )
+    return Peer() if row is None else Peer(row["attempts"], row["due_ms"], row["last_heard_ms"], row["last_error"])
+
+
+async def heard(tx: Transaction, connection_id: int, now_ms: int) -> None:
+    """Note a valid frame of the peer: there is no reason to wait any more."""
+    await tx.execute(
+        "INSERT INTO peer (connection_id, last_heard_ms) VALUES (:id, :now_ms) ON CONFLICT (connection_id)"
+        " DO UPDATE SET attempts = 0, due_ms = 0, last_heard_ms = excluded.last_heard_ms, last_error = NULL",
+        {"id": connection_id, "now_ms": now_ms},
+    )
+
+
+async def failed(tx: Transaction, connection_id: int, *, attempts: int, due_ms: int, error: str) -> None:
+    """Note a try in vain and when the next one is due."""
+    await tx.execute(
+        "INSERT INTO peer (connection_id, attempts, due_ms, last_error) VALUES (:id, :attempts, :due_ms, :error)"
+        " ON CONFLICT (connection_id)"
+        " DO UPDATE SET attempts = excluded.attempts, due_ms = excluded.due_ms, last_error = excluded.last_error",
+        {"id": connection_id, "attempts": attempts, "due_ms": due_ms, "error": error},
+    )
