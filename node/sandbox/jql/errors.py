@@ -1,0 +1,13 @@
+"""The one error of the query language, worded as Jira words it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class JqlError(Exception):
+    """A query cannot be run. ``messages`` are what Jira answers under ``errorMessages`` with status 400."""
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        super().__init__(" ".join(messages))
+        self.messages = list(messages)
