@@ -48,7 +48,7 @@ class KeyFolder:
             ConfigError: if there is one already; a node never gets a second one by accident.
         """
         key = NodeKey.generate(self._random_bytes)
-        self._create(_NODE, {"format": _FORMAT, "nk": key.to_bytes().hex()})
+        self._write(_NODE, {"format": _FORMAT, "nk": key.to_bytes().hex()}, replace=False)
         return key
 
     def node_key(self) -> NodeKey:
@@ -63,13 +63,14 @@ class KeyFolder:
         """Tell whether this node has an identity."""
         return (self._folder / _NODE).exists()
 
-    def create_connection(self, conn: bytes) -> ConnectionSecrets:
-        """Make and keep fresh secrets for connection ``conn`` (16 bytes), or return those made before a crash."""
-        if self.has_connection(conn):
-            return self.connection(conn)
-        secrets = ConnectionSecrets(ConnectionKeys.generate(self._random_bytes), self._random_bytes(_MID_KEY_BYTES))
+    def keep_connection(self, conn: bytes, keys: ConnectionKeys) -> ConnectionSecrets:
+        """Keep fresh keys of connection ``conn`` (16 bytes) before the database names them; make its id secret.
+
+        What a crash left of an earlier attempt is replaced: nobody outside has heard of those keys.
+        """
+        secrets = ConnectionSecrets(keys, self._random_bytes(_MID_KEY_BYTES))
         data = {"format": _FORMAT, "keys": secrets.keys.to_bytes().hex(), "mid": secrets.mid_key.hex()}
-        self._create(_name(conn), data)
+        self._write(_name(conn), data, replace=True)
         return secrets
 
     def connection(self, conn: bytes) -> ConnectionSecrets:
@@ -91,7 +92,7 @@ class KeyFolder:
             path.unlink()
             _sync_folder(self._folder)
 
-    def _create(self, name: str, data: dict[str, object]) -> None:
+    def _write(self, name: str, data: dict[str, object], *, replace: bool) -> None:
         self._folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
         self._refuse_if_open(self._folder)
         path = self._folder / name
@@ -102,15 +103,23 @@ class KeyFolder:
             file.write(json.dumps(data))
             file.flush()
             os.fsync(file.fileno())
+        if replace:
+            temporary.replace(path)
+        else:
+            self._name_once(temporary, path)
+        _sync_folder(self._folder)
+
+    @staticmethod
+    def _name_once(temporary: Path, path: Path) -> None:
+        """Give the file its name; unlike a rename, a link never replaces what is there."""
         try:
-            os.link(temporary, path)  # unlike a rename, a link never replaces a key that is there
+            path.hardlink_to(temporary)
         except FileExistsError:
             raise ConfigError(
                 f"The key file {path} exists already.", advice="Keep it: it is this node's identity."
             ) from None
         finally:
             temporary.unlink()
-        _sync_folder(self._folder)
 
     def _parsed(self, name: str, parse: Callable[[dict[str, Any]], _Parsed]) -> _Parsed:
         path = self._folder / name
@@ -129,8 +138,6 @@ class KeyFolder:
                 advice="Look at its owner and permissions, or restore it from its backup.",
             ) from None
         try:
-            if data["format"] != _FORMAT:
-                raise ValueError
             return parse(data)
         except (KeyError, TypeError, ValueError):
             raise ConfigError(f"The key file {path} is damaged.", advice="Restore it from its backup.") from None

@@ -126,9 +126,7 @@ async def set_verified(tx: Transaction, connection_id: int) -> None:
 
 async def set_pairing(tx: Transaction, connection_id: int, record: str) -> None:
     """Keep the record of the pairing machine."""
-    await tx.execute(
-        "UPDATE connection SET pairing = :record WHERE id = :id", {"record": record, "id": connection_id}
-    )
+    await tx.execute("UPDATE connection SET pairing = :record WHERE id = :id", {"record": record, "id": connection_id})
 
 
 async def pin(
@@ -170,24 +168,20 @@ LOCKED: Final = "locked"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """One row: a code that was given out. ``record`` holds its secrets until it was used or has ended."""
+    """One row: a code that was given out. The code and its secrets are in the connection's pairing record."""
 
     invite: bytes
     connection_id: int
-    record: str
     state: str
     expires_ms: int
-    failures: int
 
 
-async def insert_invitation(
-    tx: Transaction, *, invite: bytes, connection_id: int, record: str, expires_ms: int
-) -> None:
+async def insert_invitation(tx: Transaction, *, invite: bytes, connection_id: int, expires_ms: int) -> None:
     """Keep a code that is about to be shown."""
     await tx.execute(
-        "INSERT INTO invitation (invite, connection_id, record, state, expires_ms)"
-        " VALUES (:invite, :connection_id, :record, 'open', :expires_ms)",
-        {"invite": invite, "connection_id": connection_id, "record": record, "expires_ms": expires_ms},
+        "INSERT INTO invitation (invite, connection_id, state, expires_ms)"
+        " VALUES (:invite, :connection_id, 'open', :expires_ms)",
+        {"invite": invite, "connection_id": connection_id, "expires_ms": expires_ms},
     )
 
 
@@ -198,32 +192,23 @@ async def invitation(reader: Reader, invite: bytes) -> Invitation | None:
 
 
 async def invitation_of(reader: Reader, connection_id: int) -> Invitation | None:
-    """Return the newest invitation of a connection."""
-    row = await reader.fetch_one(
-        "SELECT * FROM invitation WHERE connection_id = :id ORDER BY expires_ms DESC LIMIT 1", {"id": connection_id}
-    )
+    """Return the invitation of a connection that we made; None if the peer made it."""
+    row = await reader.fetch_one("SELECT * FROM invitation WHERE connection_id = :id", {"id": connection_id})
     return None if row is None else _invitation(row)
 
 
-async def open_invitations(reader: Reader) -> list[Invitation]:
-    """Return the invitations that can still be used, or whose time has passed without anybody noting it."""
-    return [_invitation(row) for row in await reader.fetch_all("SELECT * FROM invitation WHERE state = 'open'")]
+async def count_open_invitations(reader: Reader) -> int:
+    """Return how many codes are out that can still be used."""
+    row = await reader.fetch_one("SELECT COUNT(*) AS number FROM invitation WHERE state = 'open'")
+    return 0 if row is None else int(row["number"])
 
 
-async def end_invitation(tx: Transaction, invite: bytes, *, state: str, record: str) -> None:
-    """Note how an invitation ended; ``record`` no longer holds a secret."""
+async def end_invitation(tx: Transaction, connection_id: int, state: str) -> None:
+    """Note how the open invitation of a connection ended, if it has one."""
     await tx.execute(
-        "UPDATE invitation SET state = :state, record = :record WHERE invite = :invite",
-        {"state": state, "record": record, "invite": invite},
+        "UPDATE invitation SET state = :state WHERE connection_id = :id AND state = 'open'",
+        {"state": state, "id": connection_id},
     )
-
-
-async def count_failure(tx: Transaction, invite: bytes) -> int:
-    """Count one wrong attempt at an invitation; return how many there were."""
-    row = await tx.fetch_one(
-        "UPDATE invitation SET failures = failures + 1 WHERE invite = :invite RETURNING failures", {"invite": invite}
-    )
-    return 0 if row is None else int(row["failures"])
 
 
 def _invitation(row: Row) -> Invitation:

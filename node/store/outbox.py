@@ -1,6 +1,6 @@
-"""What waits to leave, one row a message, in the order in which it was put there. Statements only, no decisions
-but one: an older replica of an issue that nobody has sealed yet gives way to a newer one.
+"""What waits to leave, one row a message, in the order in which it was put there.
 
+Statements only, no decisions but one: an older replica of an issue that nobody has sealed yet gives way to a newer one.
 A row is ``queued`` (plaintext only), then ``sealed`` (it has its place in the stream and its immutable bytes), then
 ``acked`` (the peer has signed for it). A row that gave way is ``superseded``: no outcome will come for it.
 Times are milliseconds since 1970 UTC. ``mid`` is the text that the message carries.

@@ -62,16 +62,15 @@ connection = _table(
     Column("description", Text, nullable=False, server_default=""),
     Column("created_ms", Integer, nullable=False),
     Column("last_sync_ms", Integer),
+    Column("closed_ms", Integer),
 )
 
-invitation = _table(
+invitation = _table(  # finds the connection that a code was made for; the code itself is in the pairing record
     "invitation",
     Column("invite", LargeBinary, primary_key=True),  # 16 bytes
     _connection_id(),
-    Column("record", Text, nullable=False),  # JSON; its secrets are gone once it was used or has ended
-    Column("state", Text, nullable=False),  # open | used | revoked | expired
+    Column("state", Text, nullable=False),  # open | used | revoked | expired | locked
     Column("expires_ms", Integer, nullable=False),
-    Column("failures", Integer, nullable=False, server_default="0"),
 )
 
 peer = _table(  # how reaching the peer goes: back-off survives a restart
@@ -243,7 +242,7 @@ problem = _table(
     "problem",
     Column("id", Integer, primary_key=True),
     Column("connection_id", Integer, ForeignKey("connection.id", ondelete="CASCADE")),
-    Column("stage", Text, nullable=False),  # change | inbox | peer | outcome
+    Column("stage", Text, nullable=False),  # change | inbox | peer | outcome | file
     Column("ref", Integer),  # the row that waits, in the table of that stage
     Column("issue_key", Text),
     Column("code", Text, nullable=False),
