@@ -1,0 +1,116 @@
+"""Changes: what was seen to happen in our tracker and was not dealt with yet. Stored before it is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.store.port import Reader, Transaction
+
+WEBHOOK = "webhook"
+POLL = "poll"
+REQUEST = "request"
+
+NEW = "new"
+WAITING = "waiting"
+HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChange:
+    """One notice. ``issue`` is an id, or the key that a person typed in a request; ``body`` is raw JSON."""
+
+    id: int
+    source: str
+    connection_id: int | None
+    issue: str | None
+    body: str | None
+    state: str
+    attempts: int
+
+
+async def add(
+    tx: Transaction,
+    *,
+    source: str,
+    now_ms: int,
+    issue: str | None = None,
+    body: str | None = None,
+    connection_id: int | None = None,
+) -> int:
+    """Store a notice and return its row's id."""
+    row = await tx.fetch_one(
+        "INSERT INTO change (source, connection_id, issue, body, received_ms, state) "
+        "VALUES (:source, :connection_id, :issue, :body, :now_ms, 'new') RETURNING id",
+        {"source": source, "connection_id": connection_id, "issue": issue, "body": body, "now_ms": now_ms},
+    )
+    return row["id"] if row else 0
+
+
+async def due(reader: Reader, now_ms: int, *, after: int = 0, limit: int = 100) -> list[StoredChange]:
+    """Return notices that can be dealt with now, oldest first, beyond row ``after``."""
+    rows = await reader.fetch_all(
+        "SELECT id, source, connection_id, issue, body, state, attempts FROM change "
+        "WHERE id > :after AND (state = 'new' OR (state = 'waiting' AND due_ms <= :now_ms)) ORDER BY id LIMIT :limit",
+        {"after": after, "now_ms": now_ms, "limit": limit},
+    )
+    return [
+        StoredChange(
+            row["id"], row["source"], row["connection_id"], row["issue"], row["body"], row["state"], row["attempts"]
+        )
+        for row in rows
+    ]
+
+
+async def next_due_ms(reader: Reader) -> int | None:
+    """Return when the next waiting notice comes due."""
+    row = await reader.fetch_one("SELECT min(due_ms) AS due FROM change WHERE state = 'waiting'")
+    return row["due"] if row else None
+
+
+async def done(tx: Transaction, ids: Sequence[int]) -> None:
+    """Forget notices that were dealt with."""
+    await tx.execute(
+        "DELETE FROM change WHERE id IN (SELECT value FROM json_each(:ids))", {"ids": json.dumps(list(ids))}
+    )
+
+
+async def set_issue(tx: Transaction, ids: Sequence[int], issue_id: str) -> None:
+    """Remember which issue notices are about, once that is known."""
+    await tx.execute(
+        "UPDATE change SET issue = :issue WHERE id IN (SELECT value FROM json_each(:ids))",
+        {"issue": issue_id, "ids": json.dumps(list(ids))},
+    )
+
+
+async def postpone(tx: Transaction, ids: Sequence[int], *, due_ms: int) -> None:
+    """Try again later."""
+    await tx.execute(
+        "UPDATE change SET state = 'waiting', attempts = attempts + 1, due_ms = :due_ms "
+        "WHERE id IN (SELECT value FROM json_each(:ids))",
+        {"due_ms": due_ms, "ids": json.dumps(list(ids))},
+    )
+
+
+async def hold(tx: Transaction, ids: Sequence[int]) -> None:
+    """Keep notices aside until a person decides."""
+    await tx.execute(
+        "UPDATE change SET state = 'held', attempts = attempts + 1 WHERE id IN (SELECT value FROM json_each(:ids))",
+        {"ids": json.dumps(list(ids))},
+    )
+
+
+async def release(tx: Transaction, change_id: int) -> bool:
+    """Let a held or waiting notice be tried again at once; False when it is gone."""
+    result = await tx.execute(
+        "UPDATE change SET state = 'new', due_ms = 0 WHERE id = :id AND state IN ('held', 'waiting')",
+        {"id": change_id},
+    )
+    return result.rowcount > 0
+
+
+async def counts(reader: Reader) -> dict[str, int]:
+    """Return how many notices are in each state."""
+    rows = await reader.fetch_all("SELECT state, count(*) AS changes FROM change GROUP BY state")
+    return {row["state"]: row["changes"] for row in rows}

@@ -1,0 +1,19 @@
+"""Cursors: how far something was read, by name."""
+
+from __future__ import annotations
+
+from node.store.port import Reader, Transaction
+
+
+async def read(reader: Reader, name: str) -> str | None:
+    """Return a cursor, or None where nothing was read yet."""
+    row = await reader.fetch_one("SELECT value FROM cursor WHERE name = :name", {"name": name})
+    return None if row is None else str(row["value"])
+
+
+async def write(tx: Transaction, name: str, value: str) -> None:
+    """Move a cursor."""
+    await tx.execute(
+        "INSERT INTO cursor (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        {"name": name, "value": value},
+    )

@@ -1,0 +1,171 @@
+"""Links: a local issue and the peer's twin, with what each side is taken to know of the other.
+
+Statements only, each over the transaction or reader of its caller; never a decision.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from node.store.port import Reader, Row, Transaction
+from node.sync.plan import TwinItem
+
+ACTIVE = "active"
+ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One issue of ours on one connection. ``id`` is 0 until it was stored."""
+
+    id: int = 0
+    connection_id: int
+    issue_id: str
+    issue_key: str
+    handle: str
+    twin: str | None = None
+    twin_key: str | None = None
+    twin_url: str | None = None
+    state: str = ACTIVE
+    revision: int = 0
+    seen: int = 0
+    sent: Mapping[str, Any] | None = None
+    sent_changed: Mapping[str, int] = field(default_factory=dict)
+    edited: Mapping[str, int] = field(default_factory=dict)
+    received: Mapping[str, Any] | None = None
+    received_changed: Mapping[str, int] = field(default_factory=dict)
+    draft: Mapping[str, Any] = field(default_factory=dict)
+    created_ms: int
+    synced_ms: int | None = None
+
+
+_JSON = ("sent", "sent_changed", "edited", "received", "received_changed", "draft")
+_COLUMNS = (
+    "connection_id", "issue_id", "issue_key", "handle", "twin", "twin_key", "twin_url", "state", "revision", "seen",
+    *_JSON, "created_ms", "synced_ms",
+)  # fmt: skip
+_INSERT = f"INSERT INTO link ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) RETURNING id"  # noqa: S608 - our own names
+_UPDATE = f"UPDATE link SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} WHERE id = :id"  # noqa: S608 - our own names
+
+
+def _values(link: Link) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(link, name) for name in _COLUMNS}
+    for name in _JSON:
+        if values[name] is not None:
+            values[name] = json.dumps(values[name], separators=(",", ":"), ensure_ascii=False)
+    return values
+
+
+def _link(row: Row) -> Link:
+    values: dict[str, Any] = {name: row[name] for name in ("id", *_COLUMNS)}
+    for name in _JSON:
+        if values[name] is not None:
+            values[name] = json.loads(values[name])
+    return Link(**values)
+
+
+async def insert(tx: Transaction, link: Link) -> Link:
+    """Store a new link and return it with its id."""
+    row = await tx.fetch_one(_INSERT, _values(link))
+    return replace(link, id=row["id"]) if row else link
+
+
+async def update(tx: Transaction, link: Link) -> None:
+    """Store a link that exists, whole."""
+    await tx.execute(_UPDATE, {**_values(link), "id": link.id})
+
+
+async def by_id(reader: Reader, link_id: int) -> Link | None:
+    """Return one link."""
+    row = await reader.fetch_one("SELECT * FROM link WHERE id = :id", {"id": link_id})
+    return _link(row) if row else None
+
+
+async def of_issue(reader: Reader, issue_id: str) -> list[Link]:
+    """Return the active links of one of our issues, on all connections that are not closed."""
+    rows = await reader.fetch_all(
+        "SELECT link.* FROM link JOIN connection ON connection.id = link.connection_id "
+        "WHERE link.issue_id = :issue_id AND link.state = 'active' AND connection.state <> 'closed' ORDER BY link.id",
+        {"issue_id": issue_id},
+    )
+    return [_link(row) for row in rows]
+
+
+async def by_key(reader: Reader, issue_key: str) -> list[Link]:
+    """Return all links of one of our issues by its key, ended ones too."""
+    rows = await reader.fetch_all("SELECT * FROM link WHERE issue_key = :key ORDER BY id", {"key": issue_key})
+    return [_link(row) for row in rows]
+
+
+async def find(
+    reader: Reader,
+    connection_id: int,
+    *,
+    issue_id: str | None = None,
+    twin: str | None = None,
+    handle: str | None = None,
+) -> Link | None:
+    """Return the link on one connection by the one thing that is known of it."""
+    for column, value in (("issue_id", issue_id), ("twin", twin), ("handle", handle)):
+        if value is not None:
+            row = await reader.fetch_one(
+                f"SELECT * FROM link WHERE connection_id = :connection_id AND {column} = :value",  # noqa: S608 - one of three literals
+                {"connection_id": connection_id, "value": value},
+            )
+            return _link(row) if row else None
+    return None
+
+
+async def linked_ids(reader: Reader, issue_ids: Sequence[str]) -> set[str]:
+    """Return which of these issues have an active link."""
+    rows = await reader.fetch_all(
+        "SELECT DISTINCT issue_id FROM link WHERE state = 'active' AND issue_id IN (SELECT value FROM json_each(:ids))",
+        {"ids": json.dumps(list(issue_ids))},
+    )
+    return {row["issue_id"] for row in rows}
+
+
+async def counts(reader: Reader) -> dict[int, int]:
+    """Return the number of active links of each connection."""
+    rows = await reader.fetch_all(
+        "SELECT connection_id, count(*) AS links FROM link WHERE state = 'active' GROUP BY connection_id"
+    )
+    return {row["connection_id"]: row["links"] for row in rows}
+
+
+async def items(reader: Reader, link_id: int) -> list[TwinItem]:
+    """Return what the sync made on our issue for the peer's comments, files and worklogs."""
+    rows = await reader.fetch_all(
+        "SELECT kind, handle, item_id, digest FROM twin_item WHERE link_id = :link_id ORDER BY rowid",
+        {"link_id": link_id},
+    )
+    return [TwinItem(row["kind"], row["handle"], row["item_id"], row["digest"]) for row in rows]
+
+
+async def made_by_sync(reader: Reader, issue_id: str) -> frozenset[tuple[str, str]]:
+    """Return (kind, id) of everything that any connection's sync made on this issue."""
+    rows = await reader.fetch_all(
+        "SELECT kind, item_id FROM twin_item JOIN link ON link.id = twin_item.link_id WHERE link.issue_id = :issue_id",
+        {"issue_id": issue_id},
+    )
+    return frozenset((row["kind"], row["item_id"]) for row in rows)
+
+
+async def put_item(tx: Transaction, link_id: int, item: TwinItem) -> None:
+    """Store what we made, or its new digest."""
+    await tx.execute(
+        "INSERT INTO twin_item (link_id, kind, handle, item_id, digest) VALUES (:link_id, :kind, :handle, :item_id, :digest) "
+        "ON CONFLICT (link_id, kind, handle) DO UPDATE SET item_id = excluded.item_id, digest = excluded.digest",
+        {"link_id": link_id, "kind": item.kind, "handle": item.handle, "item_id": item.item_id, "digest": item.digest},
+    )
+
+
+async def drop_item(tx: Transaction, link_id: int, item: TwinItem) -> None:
+    """Forget what we made and removed again."""
+    await tx.execute(
+        "DELETE FROM twin_item WHERE link_id = :link_id AND kind = :kind AND handle = :handle",
+        {"link_id": link_id, "kind": item.kind, "handle": item.handle},
+    )

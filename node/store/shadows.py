@@ -1,0 +1,75 @@
+"""Shadows: the last state of each linked issue that we know of, so that a change costs no extra read.
+
+Also the digests of its files, so that a file is fetched once. Statements only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from node.store.port import Reader, Transaction
+from node.sync.content import FileDigest
+from node.trackers.issue import Issue
+
+_ISSUE = TypeAdapter(Issue)
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """``updated_ms`` is the tracker's own time of that state; 0 when it is only what we believe after a write."""
+
+    issue: Issue
+    updated_ms: int
+
+
+async def read(reader: Reader, issue_id: str) -> Shadow | None:
+    """Return the shadow of an issue."""
+    row = await reader.fetch_one("SELECT updated_ms, body FROM shadow WHERE issue_id = :id", {"id": issue_id})
+    return Shadow(_ISSUE.validate_json(row["body"]), row["updated_ms"]) if row else None
+
+
+async def write(tx: Transaction, issue: Issue, *, updated_ms: int) -> None:
+    """Keep the state of an issue."""
+    await tx.execute(
+        "INSERT INTO shadow (issue_id, issue_key, updated_ms, body) VALUES (:id, :key, :updated_ms, :body) "
+        "ON CONFLICT (issue_id) "
+        "DO UPDATE SET issue_key = excluded.issue_key, updated_ms = excluded.updated_ms, body = excluded.body",
+        {"id": issue.id, "key": issue.key, "updated_ms": updated_ms, "body": _ISSUE.dump_json(issue).decode()},
+    )
+
+
+async def drop(tx: Transaction, issue_id: str) -> None:
+    """Forget an issue that is gone."""
+    await tx.execute("DELETE FROM shadow WHERE issue_id = :id", {"id": issue_id})
+
+
+async def known_times(reader: Reader, issue_ids: Sequence[str]) -> dict[str, int]:
+    """Return the time of the known state of each of these issues that has a shadow."""
+    rows = await reader.fetch_all(
+        "SELECT issue_id, updated_ms FROM shadow WHERE issue_id IN (SELECT value FROM json_each(:ids))",
+        {"ids": json.dumps(list(issue_ids))},
+    )
+    return {row["issue_id"]: row["updated_ms"] for row in rows}
+
+
+async def file_digests(reader: Reader, attachment_ids: Sequence[str]) -> dict[str, FileDigest]:
+    """Return the digests of those files that were fetched before."""
+    rows = await reader.fetch_all(
+        "SELECT attachment_id, sha256, size FROM attachment_blob WHERE attachment_id IN "
+        "(SELECT value FROM json_each(:ids))",
+        {"ids": json.dumps(list(attachment_ids))},
+    )
+    return {row["attachment_id"]: FileDigest(row["sha256"], row["size"]) for row in rows}
+
+
+async def put_file_digest(tx: Transaction, attachment_id: str, digest: FileDigest) -> None:
+    """Keep the digest of a file of ours."""
+    await tx.execute(
+        "INSERT INTO attachment_blob (attachment_id, sha256, size) VALUES (:id, :sha256, :size) "
+        "ON CONFLICT (attachment_id) DO UPDATE SET sha256 = excluded.sha256, size = excluded.size",
+        {"id": attachment_id, "sha256": digest.sha256, "size": digest.size},
+    )

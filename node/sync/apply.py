@@ -1,0 +1,390 @@
+"""Carries a plan out, call by call: intent stored, call made, result stored. Decides nothing about values.
+
+A call that must not happen twice (creating the issue, a comment, a file, a worklog) leaves a marker in the tracker.
+An intent that is found stored already is probed by its marker before the call is made again. Setting fields, texts
+and statuses is repeatable and needs none of this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from node.errors import AccordError, TrackerError, TrackerNotFound, TrackerRefused
+from node.rules.model import DraftAttachment, DraftComment, DraftWorklog
+from node.store import links, steps
+from node.store.engine import Transaction
+from node.store.steps import Step
+from node.sync.plan import (
+    AddComment,
+    AddWorklog,
+    Attach,
+    Create,
+    Edit,
+    EditComment,
+    Move,
+    Operation,
+    Remove,
+    TwinItem,
+    digest,
+    worklog_digest,
+)
+from node.sync.site import Site
+from node.sync.transitions import move
+from node.trackers.base import FileToAttach
+from node.trackers.issue import Issue, IssueRef, Value
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of a plan. ``written`` are the fields that were set; ``refused`` what the tracker will not take."""
+
+    written: dict[str, Value] = field(default_factory=dict)
+    refused: list[AccordError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a plan is carried out. ``peer_issue`` is the peer's handle; ``ref`` and ``link_id`` come with the issue."""
+
+    connection_id: int
+    peer_issue: str
+    label: str
+    link_id: int | None = None
+    ref: IssueRef | None = None
+
+
+Link = Callable[[Transaction, IssueRef], Awaitable[int]]
+"""Stores the link of an issue that was just created, in the transaction that ends the intent; returns its id."""
+
+Guard = Callable[[IssueRef], Awaitable[None]]
+"""Takes the lock of an issue that was just created, before anybody can know that it is linked."""
+
+
+_CREATE = "create"
+
+
+class Applier:
+    """Carries out plans on our tracker."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def run(
+        self, target: Target, operations: Sequence[Operation], *, link: Link, guard: Guard, ours: Issue | None
+    ) -> tuple[Target, Applied]:
+        """Carry out a plan; return where it was done and what became of it.
+
+        What the tracker refuses is collected, and the rest still done, so that one bad comment does not keep the
+        others out; only without the issue itself nothing can follow.
+
+        Raises:
+            TrackerError: a temporary failure; what was done is stored, and the rest can be tried again.
+            TrackerRefused: the issue cannot be created.
+        """
+        applied = Applied()
+        before = await self._intend(target, operations)
+        for operation in operations:
+            if isinstance(operation, Create):
+                ref = await self._create(target, operation, before)
+                await guard(ref)
+                target = await self._link(target, ref, link)
+                applied.written.update(operation.fields)
+                continue
+            try:
+                await self._one(target, operation, before, applied, ours)
+            except TrackerError as error:
+                if error.temporary:
+                    raise
+                applied.refused.append(error)
+        return target, applied
+
+    def _step(self, target: Target, key: str) -> Step:
+        seed = f"{target.connection_id}\n{target.peer_issue}\n{key}"
+        marker = hashlib.sha256(seed.encode()).hexdigest()[:32]
+        return Step(target.peer_issue, key, marker, self._site.clock.now_ms())
+
+    async def _intend(self, target: Target, operations: Sequence[Operation]) -> Mapping[str, Step]:
+        """Store all intents of a plan at once; return those that were stored before: their calls may have happened."""
+        keys = [key for operation in operations for key in _keys(operation)]
+        if not keys:
+            return {}
+        fresh = [self._step(target, key) for key in keys]
+
+        async def work(tx: Transaction) -> Mapping[str, Step]:
+            known = await steps.open_steps(tx, target.connection_id, target.peer_issue)
+            await steps.intend(tx, target.connection_id, fresh)
+            return known
+
+        known = await self._site.store.write(work)
+        self._site.crash_point("intent stored")
+        return known
+
+    async def _end(self, target: Target, key: str) -> None:
+        async def work(tx: Transaction) -> None:
+            await steps.end(tx, target.connection_id, target.peer_issue, key)
+
+        await self._site.store.write(work)
+
+    async def _create(self, target: Target, operation: Create, before: Mapping[str, Step]) -> IssueRef:
+        tracker, known = self._site.tracker, before.get(_CREATE)
+        if known is not None:
+            found = await tracker.find_created(operation.project, known.marker, since_ms=known.since_ms)
+            if found is not None:
+                return found
+        marker = (known or self._step(target, _CREATE)).marker
+        try:
+            ref = await tracker.create_issue(operation.project, operation.fields, marker=marker)
+        except TrackerError as error:
+            if not error.temporary:
+                await self._forget_intents(target)
+            raise
+        self._site.crash_point("issue created")
+        return ref
+
+    async def _link(self, target: Target, ref: IssueRef, link: Link) -> Target:
+        async def work(tx: Transaction) -> int:
+            await steps.end(tx, target.connection_id, target.peer_issue, _CREATE)
+            return await link(tx, ref)
+
+        link_id = await self._site.store.write(work)
+        self._site.crash_point("issue linked")
+        return replace(target, label=ref.key, link_id=link_id, ref=ref)
+
+    async def _forget_intents(self, target: Target) -> None:
+        """The issue was refused, so nothing of the plan was called: no probe is needed later."""
+
+        async def work(tx: Transaction) -> None:
+            for key in await steps.open_steps(tx, target.connection_id, target.peer_issue):
+                await steps.end(tx, target.connection_id, target.peer_issue, key)
+
+        await self._site.store.write(work)
+
+    async def _one(
+        self, target: Target, operation: Operation, before: Mapping[str, Step], applied: Applied, ours: Issue | None
+    ) -> None:
+        ref = _ref(target)
+        tracker = self._site.tracker
+        if isinstance(operation, Edit):
+            await tracker.edit_issue(ref.id, operation.fields)
+            applied.written.update(operation.fields)
+        elif isinstance(operation, Move):
+            await move(tracker, ref, operation.status, current=ours.status if ours else None)
+            applied.written["status"] = operation.status
+        elif isinstance(operation, EditComment):
+            await self._edit_comment(target, operation)
+        elif isinstance(operation, AddComment):
+            await self._add_comment(target, operation.comment, before)
+        elif isinstance(operation, Attach):
+            await self._attach(target, operation.files, before, ours)
+        elif isinstance(operation, AddWorklog):
+            await self._add_worklog(target, operation.worklog, before)
+        elif isinstance(operation, Remove):
+            await self._remove(target, operation.item)
+
+    async def _made(self, target: Target, key: str, item: TwinItem) -> None:
+        """Store what a call made, and with it the end of its intent."""
+        self._site.crash_point("call made")
+
+        async def work(tx: Transaction) -> None:
+            await steps.end(tx, target.connection_id, target.peer_issue, key)
+            await links.put_item(tx, _link_id(target), item)
+
+        await self._site.store.write(work)
+        self._site.crash_point("result stored")
+
+    async def _refused(self, target: Target, key: str, error: TrackerError) -> None:
+        """A refused call certainly had no effect: its intent ends without a result."""
+        if not error.temporary:
+            await self._end(target, key)
+
+    async def _add_comment(self, target: Target, comment: DraftComment, before: Mapping[str, Step]) -> None:
+        ref, key = _ref(target), _comment_key(comment.handle)
+        known = before.get(key)
+        item_id = await self._site.tracker.find_comment(ref.id, known.marker) if known else None
+        if item_id is None:
+            try:
+                item_id = await self._site.tracker.add_comment(
+                    ref.id,
+                    comment.body,
+                    marker=(known or self._step(target, key)).marker,
+                    internal=comment.internal,
+                    restrict_to_role=comment.restrict_to_role,
+                )
+            except TrackerError as error:
+                await self._refused(target, key, error)
+                raise
+        await self._made(target, key, TwinItem("comment", comment.handle, item_id, digest(comment.body)))
+
+    async def _edit_comment(self, target: Target, operation: EditComment) -> None:
+        comment = operation.comment
+        # Somebody here may have removed our copy: then they do not want it, later edits included.
+        with suppress(TrackerNotFound):
+            await self._site.tracker.edit_comment(_ref(target).id, operation.item_id, comment.body)
+
+        async def work(tx: Transaction) -> None:
+            item = TwinItem("comment", comment.handle, operation.item_id, digest(comment.body))
+            await links.put_item(tx, _link_id(target), item)
+
+        await self._site.store.write(work)
+
+    async def _attach(
+        self, target: Target, files: tuple[DraftAttachment, ...], before: Mapping[str, Step], ours: Issue | None
+    ) -> None:
+        found = await self._probe_files(target, [file for file in files if _file_key(file.handle) in before], ours)
+        for handle, item_id in found.items():
+            blob = next(file.blob for file in files if file.handle == handle)
+            await self._made(target, _file_key(handle), TwinItem("attachment", handle, item_id, blob))
+        rest = tuple(file for file in files if file.handle not in found)
+        if not rest:
+            return
+        try:
+            await self._upload(target, rest)
+        except TrackerError as error:
+            if error.temporary:
+                raise
+            if len(rest) == 1:
+                await self._end(target, _file_key(rest[0].handle))
+                raise
+            await self._upload_singly(target, rest)
+
+    async def _upload_singly(self, target: Target, files: tuple[DraftAttachment, ...]) -> None:
+        """One of several files was refused: the others still get in, and the error names the one."""
+        refused: list[TrackerError] = []
+        for file in files:
+            try:
+                await self._upload(target, (file,))
+            except TrackerError as error:
+                if error.temporary:
+                    raise
+                await self._end(target, _file_key(file.handle))
+                refused.append(error)
+        if refused:
+            raise refused[0]
+
+    async def _upload(self, target: Target, files: tuple[DraftAttachment, ...]) -> None:
+        uploads = []
+        for file in files:
+            path = await self._site.files.arrived(target.connection_id, file.blob)
+            if path is None:
+                raise TrackerRefused(
+                    f"The bytes of the file {file.name!r} are no longer here.",
+                    advice="Retry the issue, so that the other side sends the file again.",
+                )
+            uploads.append(FileToAttach(path, file.name, file.mime))
+        made = await self._site.tracker.attach(_ref(target).id, uploads)
+        self._site.crash_point("call made")
+
+        async def work(tx: Transaction) -> None:
+            for file, attachment in zip(files, made, strict=True):
+                await steps.end(tx, target.connection_id, target.peer_issue, _file_key(file.handle))
+                item = TwinItem("attachment", file.handle, attachment.id, file.blob)
+                await links.put_item(tx, _link_id(target), item)
+
+        await self._site.store.write(work)
+        self._site.crash_point("result stored")
+
+    async def _probe_files(
+        self, target: Target, files: Sequence[DraftAttachment], ours: Issue | None
+    ) -> dict[str, str]:
+        """Find files that a call whose answer was lost did attach: same name, size and bytes, not known as anybody's.
+
+        Attachments carry no properties, so their bytes are the marker.
+        """
+        if not files:
+            return {}
+        site = self._site
+        issue = await site.tracker.issue(_ref(target).id)
+        known = {item.item_id for item in await site.store.read(lambda tx: links.items(tx, _link_id(target)))}
+        before_us = {attachment.id for attachment in ours.attachments} if ours else set()
+        free = [a for a in issue.attachments if a.id not in known and a.id not in before_us]
+        found: dict[str, str] = {}
+        for file in files:
+            for attachment in free:
+                if (attachment.name, attachment.size) != (file.name, file.size):
+                    continue
+                path = site.files.temporary()
+                try:
+                    await site.tracker.download(attachment, path, limit=site.max_file)
+                    if hashlib.sha256(path.read_bytes()).hexdigest() == file.blob:
+                        found[file.handle] = attachment.id
+                        free.remove(attachment)
+                        break
+                finally:
+                    path.unlink(missing_ok=True)
+        return found
+
+    async def _add_worklog(self, target: Target, worklog: DraftWorklog, before: Mapping[str, Step]) -> None:
+        ref, key = _ref(target), f"worklog:{worklog.handle}"
+        marker = self._step(target, key).marker
+        item_id = None
+        if key in before:
+            item_id = await self._site.tracker.find_worklog(ref.id, marker)
+        if item_id is None:
+            try:
+                item_id = await self._site.tracker.add_worklog(
+                    ref.id,
+                    seconds=worklog.seconds,
+                    started=_time(worklog.started),
+                    comment=worklog.comment,
+                    marker=marker,
+                )
+            except TrackerError as error:
+                await self._refused(target, key, error)
+                raise
+        await self._made(target, key, TwinItem("worklog", worklog.handle, item_id, worklog_digest(worklog)))
+
+    async def _remove(self, target: Target, item: TwinItem) -> None:
+        ref, tracker = _ref(target), self._site.tracker
+        with suppress(TrackerNotFound):  # gone already: what was wanted
+            if item.kind == "comment":
+                await tracker.delete_comment(ref.id, item.item_id)
+            elif item.kind == "attachment":
+                await tracker.delete_attachment(item.item_id)
+            else:
+                await tracker.delete_worklog(ref.id, item.item_id)
+        self._site.crash_point("call made")
+
+        async def work(tx: Transaction) -> None:
+            await links.drop_item(tx, _link_id(target), item)
+
+        await self._site.store.write(work)
+
+
+def _keys(operation: Operation) -> list[str]:
+    if isinstance(operation, Create):
+        return [_CREATE]
+    if isinstance(operation, AddComment):
+        return [_comment_key(operation.comment.handle)]
+    if isinstance(operation, Attach):
+        return [_file_key(file.handle) for file in operation.files]
+    if isinstance(operation, AddWorklog):
+        return [f"worklog:{operation.worklog.handle}"]
+    return []
+
+
+def _comment_key(handle: str) -> str:
+    return f"comment:{handle}"
+
+
+def _file_key(handle: str) -> str:
+    return f"attachment:{handle}"
+
+
+def _ref(target: Target) -> IssueRef:
+    if target.ref is None:
+        raise AssertionError("a plan for an issue that does not exist must begin with its creation")
+    return target.ref
+
+
+def _link_id(target: Target) -> int:
+    if target.link_id is None:
+        raise AssertionError("what was made on an issue is stored with its link")
+    return target.link_id
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None

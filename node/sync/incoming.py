@@ -1,0 +1,552 @@
+"""From a received replica to our issue: rules, merge, plan, apply, and the outcome that goes back.
+
+Rows of one peer's issue are settled one after the other, rows of different issues side by side. The newest replica
+says everything, so an older one that is still open ends with it as superseded. What cannot be applied is held with
+its reason, for a person; it stops nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from node.errors import AccordError, RuleError, TrackerError, TrackerRefused
+from node.rules.incoming import IncomingContext
+from node.rules.model import Draft, Origin, Skip
+from node.rules.outgoing import OutgoingContext
+from node.store import history, inbox, links, outbox, problems, shadows
+from node.store.history import Event
+from node.store.inbox import Received
+from node.store.links import Link
+from node.store.port import Transaction
+from node.store.problems import Problem
+from node.store.shadows import Shadow
+from node.sync.apply import Applied, Applier, Target
+from node.sync.content import FileDigest, content_of, replica_of
+from node.sync.merge import Conflict, Merged, merge
+from node.sync.outgoing import issue_lock
+from node.sync.plan import TwinItem, plan_create, plan_update
+from node.sync.site import Party, Site
+from node.trackers.fields import field_values, with_fields
+from node.trackers.issue import Attachment, Comment, Issue, IssueRef, Value
+from node.triggers.echo import adopt
+from protocol.errors import Bad
+from protocol.messages import (
+    Code,
+    ConnClose,
+    IssueRemoved,
+    IssueReplica,
+    Outcome,
+    Result,
+    dump_message,
+    parse_message,
+)
+from protocol.replica import Replica
+
+
+class Settled(Enum):
+    """What became of a row for now."""
+
+    DONE = "done"
+    HELD = "held"
+    FILES = "waiting for files"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One replica on its way into our issue."""
+
+    row: Received
+    message: IssueReplica
+    party: Party
+    link: Link | None
+    ours: Shadow | None
+    items: Sequence[TwinItem]
+
+
+class Incoming:
+    """Settles the messages that peers sent."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._applier = Applier(site)
+
+    async def settle(self, row: Received) -> Settled:
+        """Settle one message, or the newest about the same issue in its place.
+
+        Raises:
+            TrackerError: a temporary failure; the row can be tried again.
+        """
+        if row.issue is None:
+            return await self._settle_other(row)
+        async with self._site.locks.hold(f"peer:{row.connection_id}:{row.issue}"):
+            open_rows = await self._site.store.read(
+                lambda tx: inbox.open_of_issue(tx, row.connection_id, row.issue or "")
+            )
+            if not open_rows:
+                return Settled.DONE
+            newest = open_rows[-1]
+            message = parse_message(newest.payload)
+            if isinstance(message, IssueReplica):
+                return await self._settle_replica(newest, message)
+            if isinstance(message, IssueRemoved):
+                return await self._settle_removed(newest, message)
+            return await self._settle_other(newest)
+
+    # replicas
+
+    async def _settle_replica(self, row: Received, message: IssueReplica) -> Settled:
+        site = self._site
+        party = await site.rules.party(row.connection_id)
+        link = await self._find_link(party, message)
+        if (link is None and message.twin is not None) or (link is not None and link.state == links.ENDED):
+            return await self._finish(row, None, Code.TARGET_GONE, "skipped", {"reason": "no longer linked here"})
+        if link is not None and link.received is not None and message.revision < link.received["revision"]:
+            return await self._finish(row, link, Code.SUPERSEDED, "skipped", {"reason": "older than what is here"})
+        async with AsyncExitStack() as stack:
+            if link is not None:
+                await stack.enter_async_context(site.locks.hold(issue_lock(link.issue_id)))
+                link = await site.store.read(lambda tx: links.by_id(tx, link.id))
+            ours = await self._ours(link) if link is not None else None
+            items = await site.store.read(lambda tx: links.items(tx, link.id)) if link is not None else []
+            job = _Job(row=row, message=message, party=party, link=link, ours=ours, items=items)
+            try:
+                return await self._apply(job, stack)
+            except TrackerError as error:
+                if error.temporary:
+                    raise
+                return await self._hold(job, [error])
+            except RuleError as error:
+                return await self._hold(job, [error])
+
+    async def _find_link(self, party: Party, message: IssueReplica) -> Link | None:
+        site, replica = self._site, message.replica
+        link = await site.store.read(lambda tx: links.find(tx, party.id, twin=replica.issue))
+        if link is None and message.twin is not None:
+            link = await site.store.read(lambda tx: links.find(tx, party.id, handle=message.twin))
+            if link is not None and link.twin not in {None, replica.issue}:
+                return None
+        return link
+
+    async def _ours(self, link: Link) -> Shadow | None:
+        """Return our issue as it is now: the shadow while webhooks keep it fresh, else the tracker's own word."""
+        site = self._site
+        shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
+        if shadow is not None and site.shadows_are_fresh():
+            return shadow
+        issue = await site.tracker.issue(link.issue_id)
+        return Shadow(issue, shadow.updated_ms if shadow else 0)
+
+    async def _apply(self, job: _Job, stack: AsyncExitStack) -> Settled:
+        site, message = self._site, job.message
+        rules = await site.rules.incoming(job.party.id)
+        previous = job.link.received if job.link else None
+        draft = await rules.evaluate(
+            message.replica,
+            IncomingContext(
+                first_sync=job.link is None or job.link.received is None,
+                issue=job.ours.issue if job.ours else None,
+                previous=Replica.model_validate(previous["replica"]) if previous else None,
+                project=job.party.project,
+                default_type=job.party.default_type,
+                facts=site.facts,
+            ),
+        )
+        if isinstance(draft, Skip):
+            return await self._finish(job.row, job.link, Code.IGNORED, "skipped", {"reason": draft.reason})
+        if await self._wait_for_files(job, draft):
+            return Settled.FILES
+        if job.link is None or job.ours is None:
+            merged = Merged(draft.fields)
+            operations = plan_create(draft)
+        else:
+            merged = self._merge(job, job.link, job.ours.issue, draft)
+            operations = plan_update(draft, merged.write, job.items)
+
+        async def guard(ref: IssueRef) -> None:
+            await stack.enter_async_context(site.locks.hold(issue_lock(ref.id)))
+
+        target, applied = await self._applier.run(
+            Target(
+                connection_id=job.party.id,
+                peer_issue=message.replica.issue,
+                label=job.link.issue_key if job.link else "",
+                link_id=job.link.id if job.link else None,
+                ref=IssueRef(job.link.issue_id, job.link.issue_key) if job.link else None,
+            ),
+            operations,
+            link=lambda tx, ref: self._store_link(tx, job, draft, ref),
+            guard=guard,
+            ours=job.ours.issue if job.ours else None,
+        )
+        if target.link_id is not None and job.link is None:
+            link_id = target.link_id
+            link = await site.store.read(lambda tx: links.by_id(tx, link_id))
+            job = replace(job, link=link)
+        return await self._commit(job, draft, merged, applied, rules.version)
+
+    def _merge(self, job: _Job, link: Link, ours: Issue, draft: Draft) -> Merged:
+        message = job.message
+        fresh = {name for name, revision in message.changed.items() if revision > link.received_changed.get(name, 0)}
+        gone = {name for name in link.received_changed if name not in message.replica.fields}
+        touched = {
+            name
+            for name in draft.fields
+            if not (origin := draft.origins.get(name, Origin(0))).sources or origin.sources & (fresh | gone)
+        }
+        edited = {name for name, revision in link.edited.items() if revision > message.seen}
+        return merge(
+            draft.fields,
+            field_values(ours),
+            asked=link.draft,
+            touched=touched,
+            edited=edited,
+            ours_wins=job.party.inviter,
+        )
+
+    async def _wait_for_files(self, job: _Job, draft: Draft) -> bool:
+        """Ask for the bytes of files that we want and do not have; True while some are missing."""
+        site = self._site
+        known = {item.handle for item in job.items if item.kind == "attachment"}
+        missing = [
+            FileDigest(file.blob, file.size)
+            for file in draft.attachments or ()
+            if file.handle not in known and await site.files.arrived(job.party.id, file.blob) is None
+        ]
+        if not missing:
+            return False
+
+        async def work(tx: Transaction) -> None:
+            for digest in missing:
+                await site.files.want(tx, job.party.id, digest)
+
+        await site.store.write(work)
+        site.wake_sender(job.party.id)
+        return True
+
+    async def _store_link(self, tx: Transaction, job: _Job, draft: Draft, ref: IssueRef) -> int:
+        """Link the issue that was just created; what it holds is believed from now on."""
+        site, now = self._site, self._site.clock.now_ms()
+        link = await links.insert(
+            tx,
+            Link(
+                connection_id=job.party.id,
+                issue_id=ref.id,
+                issue_key=ref.key,
+                handle=site.handle(job.party.id, "issue", ref.id),
+                twin=job.message.replica.issue,
+                twin_key=job.message.replica.key,
+                twin_url=job.message.replica.url,
+                created_ms=now,
+            ),
+        )
+        await shadows.write(tx, _believed(draft, ref, now), updated_ms=0)
+        return link.id
+
+    async def _commit(self, job: _Job, draft: Draft, merged: Merged, applied: Applied, rule_version: int) -> Settled:
+        """Store in one transaction what was applied, what the peer now knows of us, and what to answer.
+
+        Where the tracker refused a part, the row is held for a person; a retry finds what is still to be done.
+        """
+        site, now, link, message = self._site, self._site.clock.now_ms(), job.link, job.message
+        if link is None:
+            raise AssertionError("an applied replica has a link")
+        items = await site.store.read(lambda tx: links.items(tx, link.id))
+        shadow = job.ours or await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
+        before = shadow.issue if shadow else None
+        after = _with_items(with_fields(before, applied.written), draft, items) if before else None
+        born = link.sent is None  # the issue came into being by the peer's wish
+        written = frozenset(draft.fields if born else applied.written)
+        sent, key = await self._adopted(job.party, link, None if born else before, after, written)
+        others = [
+            one
+            for one in await site.store.read(lambda tx: links.of_issue(tx, link.issue_id))
+            if one.id != link.id and applied.written
+        ]
+        settled = replace(
+            link,
+            twin=message.replica.issue,
+            twin_key=message.replica.key,
+            twin_url=message.replica.url,
+            seen=message.revision,
+            sent=sent,
+            received={"revision": message.revision, "replica": message.replica.model_dump(mode="json")},
+            received_changed=dict(message.changed),
+            draft={
+                name: value
+                for name, value in {**link.draft, **draft.fields}.items()
+                if name not in merged.write or name in applied.written
+            },
+            synced_ms=now,
+        )
+
+        async def work(tx: Transaction) -> None:
+            await links.update(tx, settled)
+            for other in others:
+                edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}
+                await links.update(tx, replace(other, edited=edited))
+            if after is not None:
+                await shadows.write(tx, after, updated_ms=shadow.updated_ms if shadow else 0)
+            for conflict in merged.conflicts:
+                await history.add(tx, _event(job.row, link, now, "conflict", _told(conflict), rule_version))
+            detail = {"revision": message.revision, "fields": sorted(applied.written), "log": list(draft.log)}
+            await history.add(tx, _event(job.row, link, now, "applied", detail, rule_version))
+            if applied.refused:
+                await self._hold_row(tx, job, applied.refused)
+            else:
+                await self._end_row(tx, job.row, Code.APPLIED, issue=link.handle, key=link.issue_key if key else None)
+
+        site.crash_point("before settling")
+        await site.store.write(work)
+        site.crash_point("settled")
+        site.wake_sender(job.party.id)
+        if applied.refused:
+            return Settled.HELD
+        for file in draft.attachments or ():
+            await site.files.release(job.party.id, file.blob)
+        return Settled.DONE
+
+    async def _adopted(
+        self,
+        party: Party,
+        link: Link,
+        before: Issue | None,
+        after: Issue | None,
+        written: frozenset[str],
+    ) -> tuple[Mapping[str, Any] | None, bool]:
+        """Return what the peer is taken to know of us after our write, and whether our rules show our keys."""
+        if after is None:
+            return link.sent, False
+        try:
+            old = await self._fields_out(party, link, before) if before is not None else None
+            new = await self._fields_out(party, link, after)
+        except RuleError:
+            # Our outgoing rules fail on this issue: the change feed will say so when the webhook arrives.
+            return link.sent, False
+        if new is None:
+            return link.sent, False
+        content, origins = new
+        written = frozenset(draft.fields if before is None else applied.written)
+        return adopt(link.sent, old[0] if old else None, content, written=written, origins=origins), content.get(
+            "key"
+        ) is not None
+
+    async def _fields_out(
+        self, party: Party, link: Link, issue: Issue
+    ) -> tuple[Mapping[str, Any], Mapping[str, Origin]] | None:
+        """Return what our outgoing rules would let out of these fields; collections play no part in an echo."""
+        rules = await self._site.rules.outgoing(party.id)
+        shared = await rules.evaluate(
+            issue,
+            OutgoingContext(
+                first_sync=link.sent is None, previous=link.sent, connection=party.name, own_items=frozenset()
+            ),
+        )
+        if isinstance(shared, Skip):
+            return None
+        bare = replace(
+            shared,
+            comments=None if shared.comments is None else (),
+            attachments=None if shared.attachments is None else (),
+            worklogs=None if shared.worklogs is None else (),
+        )
+        replica = replica_of(issue, bare, handle=lambda _kind, local: local, files={})
+        return content_of(replica), shared.origins
+
+    # everything else
+
+    async def _settle_removed(self, row: Received, message: IssueRemoved) -> Settled:
+        link = await self._site.store.read(lambda tx: links.find(tx, row.connection_id, twin=message.issue))
+        detail = {"reason": f"the other side's issue was {message.reason}"}
+
+        async def work(tx: Transaction) -> None:
+            if link is not None and link.state == links.ACTIVE:
+                await links.update(tx, replace(link, state=links.ENDED))
+                await history.add(tx, _event(row, link, self._site.clock.now_ms(), "ended", detail))
+            await self._end_row(tx, row, Code.APPLIED)
+
+        await self._site.store.write(work)
+        self._site.wake_sender(row.connection_id)
+        return Settled.DONE
+
+    async def _settle_other(self, row: Received) -> Settled:
+        try:
+            message = parse_message(row.payload)
+        except Bad:
+            return await self._finish(row, None, Code.MALFORMED, "skipped", {"reason": "not understood"})
+        if isinstance(message, Outcome):
+            return await self._settle_outcome(row, message)
+        if isinstance(message, ConnClose):
+            await self._site.closed_by_peer(row.connection_id)
+
+        async def work(tx: Transaction) -> None:
+            await inbox.finish(tx, row.id, Code.IGNORED, self._site.clock.now_ms())
+
+        await self._site.store.write(work)
+        return Settled.DONE
+
+    async def _settle_outcome(self, row: Received, message: Outcome) -> Settled:
+        now = self._site.clock.now_ms()
+
+        async def work(tx: Transaction) -> None:
+            for result in message.results:
+                await self._note_result(tx, row, result, now)
+            await inbox.finish(tx, row.id, Code.APPLIED, now)
+
+        await self._site.store.write(work)
+        return Settled.DONE
+
+    async def _note_result(self, tx: Transaction, row: Received, result: Result, now: int) -> None:
+        sent = await outbox.record_outcome(tx, row.connection_id, result.mid, result.c, now)
+        link = await links.by_id(tx, sent.link_id) if sent is not None and sent.link_id is not None else None
+        if sent is None or link is None:
+            return
+        code = result.code
+        if result.issue is not None:
+            await links.update(
+                tx,
+                replace(
+                    link,
+                    twin=link.twin or result.issue,
+                    twin_key=result.key or link.twin_key,
+                    twin_url=result.url or link.twin_url,
+                ),
+            )
+        detail = {"revision": sent.revision, "code": int(code), "text": code.sentence}
+        await history.add(tx, _event(row, link, now, "outcome", detail))
+        if code.refused:
+            problem = Problem(
+                connection_id=row.connection_id,
+                stage=problems.OUTCOME,
+                ref=link.id,
+                issue_key=link.issue_key,
+                code=code.name,
+                message=f"{link.issue_key} did not arrive as it is here. {code.sentence}",
+                advice="Ask the other side's admin; the next change of the issue is sent in any case.",
+            )
+            await problems.report(tx, problem, now_ms=now)
+        elif code.final:
+            await problems.close(tx, stage=problems.OUTCOME, ref=link.id)
+
+    # ends of rows
+
+    async def _finish(
+        self, row: Received, link: Link | None, code: Code, event: str, detail: Mapping[str, Any]
+    ) -> Settled:
+        async def work(tx: Transaction) -> None:
+            if link is not None:
+                await history.add(tx, _event(row, link, self._site.clock.now_ms(), event, detail))
+            await self._end_row(tx, row, code)
+
+        await self._site.store.write(work)
+        self._site.wake_sender(row.connection_id)
+        return Settled.DONE
+
+    async def _hold(self, job: _Job, errors: Sequence[AccordError]) -> Settled:
+        async def work(tx: Transaction) -> None:
+            await self._hold_row(tx, job, errors)
+
+        await self._site.store.write(work)
+        self._site.wake_sender(job.row.connection_id)
+        return Settled.HELD
+
+    async def _hold_row(self, tx: Transaction, job: _Job, errors: Sequence[AccordError]) -> None:
+        """Keep a replica aside with its reasons, and tell the peer that it did not arrive, not why."""
+        now, row, link = self._site.clock.now_ms(), job.row, job.link
+        name = link.issue_key if link else f"the other side's {job.message.replica.key or 'issue'}"
+        text = " ".join(error.message for error in errors)
+        for older in await inbox.supersede_older(tx, row.connection_id, row.issue or "", row.id, now):
+            await problems.close(tx, stage=problems.INBOX, ref=older)
+        await inbox.hold(tx, row.id)
+        problem = Problem(
+            connection_id=row.connection_id,
+            stage=problems.INBOX,
+            ref=row.id,
+            issue_key=link.issue_key if link else job.message.replica.key,
+            code=type(errors[0]).__name__,
+            message=f"{job.party.name}: {name} could not be brought up to date. {text}",
+            advice=errors[0].advice or "Put right what is named here, then retry.",
+        )
+        await problems.report(tx, problem, now_ms=now)
+        if link is not None:
+            await history.add(tx, _event(row, link, now, "held", {"text": text}))
+        code = Code.FIELD_NOT_ACCEPTED if isinstance(errors[0], TrackerRefused) else Code.POLICY
+        await self._answer(tx, row, code, issue=link.handle if link else None, key=None)
+
+    async def _end_row(
+        self, tx: Transaction, row: Received, code: Code, *, issue: str | None = None, key: str | None = None
+    ) -> None:
+        now = self._site.clock.now_ms()
+        if row.issue is not None:
+            for older in await inbox.supersede_older(tx, row.connection_id, row.issue, row.id, now):
+                await problems.close(tx, stage=problems.INBOX, ref=older)
+        await inbox.finish(tx, row.id, code, now)
+        await problems.close(tx, stage=problems.INBOX, ref=row.id)
+        await self._answer(tx, row, code, issue=issue, key=key)
+
+    async def _answer(self, tx: Transaction, row: Received, code: Code, *, issue: str | None, key: str | None) -> None:
+        if row.mid is None:
+            return
+        url = self._site.browse_url(key) if key else None
+        result = Result(mid=row.mid, c=int(code), issue=issue, key=key, url=url)
+        await outbox.enqueue(
+            tx,
+            connection_id=row.connection_id,
+            link_id=None,
+            mid=self._site.message_id(row.connection_id, f"outcome:{code}", row.mid, row.attempts + 1),
+            kind="outcome",
+            payload=dump_message(Outcome(results=(result,))),
+            now_ms=self._site.clock.now_ms(),
+        )
+
+
+def _event(
+    row: Received, link: Link, now: int, event: str, detail: Mapping[str, Any], rule_version: int | None = None
+) -> Event:
+    return Event(
+        connection_id=row.connection_id,
+        link_id=link.id,
+        at_ms=now,
+        direction=history.IN,
+        event=event,
+        rule_version=rule_version,
+        detail=detail,
+    )
+
+
+def _told(conflict: Conflict) -> dict[str, Value]:
+    return {
+        "field": conflict.field,
+        "ours": conflict.ours,
+        "theirs": conflict.theirs,
+        "kept": "ours" if conflict.ours_won else "theirs",
+    }
+
+
+def _believed(draft: Draft, ref: IssueRef, now_ms: int) -> Issue:
+    """Return the issue that we just created as it must be, until the tracker shows it."""
+    created = datetime.fromtimestamp(now_ms / 1000, tz=UTC)
+    issue = Issue(id=ref.id, key=ref.key, project=draft.project, type="", summary="", created=created, updated=created)
+    return with_fields(issue, {name: value for name, value in draft.fields.items() if name != "status"})
+
+
+def _with_items(issue: Issue, draft: Draft, items: Sequence[TwinItem]) -> Issue:
+    """Add what the sync made to the believed state, so that the shadow is whole."""
+    comments = {comment.id: comment for comment in issue.comments}
+    attachments = {attachment.id: attachment for attachment in issue.attachments}
+    by_handle = {(item.kind, item.handle): item.item_id for item in items}
+    for comment in draft.comments or ():
+        item_id = by_handle.get(("comment", comment.handle))
+        if item_id is not None:
+            comments[item_id] = Comment(id=item_id, body=comment.body, internal=comment.internal)
+    for file in draft.attachments or ():
+        item_id = by_handle.get(("attachment", file.handle))
+        if item_id is not None and item_id not in attachments:
+            attachments[item_id] = Attachment(
+                id=item_id, name=file.name, size=file.size, content_url="", mime=file.mime
+            )
+    return replace(issue, comments=tuple(comments.values()), attachments=tuple(attachments.values()))

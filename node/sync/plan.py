@@ -1,0 +1,153 @@
+"""Turns what we want in our issue into the fewest calls to the tracker. Pure: plans, calls nothing.
+
+Order matters to a reader of the issue: the issue itself, its status, files (texts refer to them), then comments in
+the order in which they were written. What the sync did not make is never edited or removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog
+from node.trackers.issue import Value
+
+
+@dataclass(frozen=True, slots=True)
+class TwinItem:
+    """A comment, file or worklog of our issue that the sync made for one of the peer's."""
+
+    kind: str
+    handle: str
+    item_id: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create our issue."""
+
+    project: str
+    fields: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Set fields of our issue."""
+
+    fields: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Bring our issue to a status, by as many transitions as it takes."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddComment:
+    """Write a comment for one of the peer's."""
+
+    comment: DraftComment
+
+
+@dataclass(frozen=True, slots=True)
+class EditComment:
+    """Bring our copy of a comment up to date."""
+
+    comment: DraftComment
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Attach files, all in one call."""
+
+    files: tuple[DraftAttachment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddWorklog:
+    """Log time for one of the peer's worklogs."""
+
+    worklog: DraftWorklog
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove our copy of a comment, file or worklog that the peer no longer has or shares."""
+
+    item: TwinItem
+
+
+Operation: TypeAlias = Create | Edit | Move | AddComment | EditComment | Attach | AddWorklog | Remove
+
+STATUS = "status"
+"""The one field of a draft that an edit cannot set."""
+
+
+def digest(text: str) -> str:
+    """Digest a text that was written, so that an unchanged one is never written again."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan_create(draft: Draft) -> list[Operation]:
+    """Plan an issue that does not exist here yet, with all that belongs to it."""
+    fields = {name: value for name, value in draft.fields.items() if name != STATUS and value is not None}
+    return [Create(draft.project, fields), *_plan_status(draft.fields), *plan_items(draft, ())]
+
+
+def plan_update(draft: Draft, write: Mapping[str, Value], items: Sequence[TwinItem]) -> list[Operation]:
+    """Plan the changes of an issue that exists: ``write`` is what the merge decided."""
+    fields = {name: value for name, value in write.items() if name != STATUS}
+    edit: list[Operation] = [Edit(fields)] if fields else []
+    return [*edit, *_plan_status(write), *plan_items(draft, items)]
+
+
+def _plan_status(fields: Mapping[str, Value]) -> list[Operation]:
+    status = fields.get(STATUS)
+    return [Move(status)] if isinstance(status, str) and status else []
+
+
+def plan_items(draft: Draft, items: Sequence[TwinItem]) -> list[Operation]:
+    """Plan files, comments and worklogs. A collection that the draft leaves out stays as it is."""
+    known = {(item.kind, item.handle): item for item in items}
+    operations: list[Operation] = []
+    if draft.attachments is not None:
+        fresh = tuple(file for file in draft.attachments if ("attachment", file.handle) not in known)
+        operations += [Attach(fresh)] if fresh else []
+    if draft.comments is not None:
+        for comment in draft.comments:
+            item = known.get(("comment", comment.handle))
+            if item is None:
+                operations.append(AddComment(comment))
+            elif item.digest != digest(comment.body):
+                operations.append(EditComment(comment, item.item_id))
+    if draft.worklogs is not None:
+        for worklog in draft.worklogs:
+            item = known.get(("worklog", worklog.handle))
+            if item is not None and item.digest != worklog_digest(worklog):
+                operations.append(Remove(item))
+                item = None
+            if item is None:
+                operations.append(AddWorklog(worklog))
+    operations += [Remove(item) for item in items if _is_gone(item, draft)]
+    return operations
+
+
+def worklog_digest(worklog: DraftWorklog) -> str:
+    """Digest what a worklog says."""
+    return digest(f"{worklog.seconds}\n{worklog.started}\n{worklog.comment}")
+
+
+def _is_gone(item: TwinItem, draft: Draft) -> bool:
+    wanted: Mapping[str, Sequence[DraftComment | DraftAttachment | DraftWorklog] | None] = {
+        "comment": draft.comments,
+        "attachment": draft.attachments,
+        "worklog": draft.worklogs,
+    }
+    collection = wanted[item.kind]
+    return collection is not None and all(entry.handle != item.handle for entry in collection)

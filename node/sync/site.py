@@ -1,0 +1,111 @@
+"""What the sync core needs of the house around it, handed over by the composition root. Ports, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from node.clock import Clock
+from node.rules.facts import TrackerFacts
+from node.rules.incoming import IncomingRules
+from node.rules.outgoing import OutgoingRules
+from node.store.engine import Store
+from node.store.port import Transaction
+from node.sync.content import FileDigest
+from node.sync.locks import KeyedLocks
+from node.trackers.base import Tracker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """One connection as the sync core sees it. ``inviter`` decides who prevails in a conflict: the inviter does."""
+
+    id: int
+    name: str
+    state: str
+    inviter: bool
+    project: str
+    default_type: str | None
+
+    @property
+    def open(self) -> bool:
+        """Tell whether changes are taken down for it: a deactivated connection still collects them."""
+        return self.state in {"active", "deactivated"}
+
+
+class RuleBook(Protocol):
+    """The published rules of each connection. A sync that runs finishes with the version it started with."""
+
+    async def party(self, connection_id: int) -> Party:
+        """Return the connection. Raises UsageError where it does not exist."""
+        ...
+
+    async def outgoing(self, connection_id: int) -> OutgoingRules:
+        """Return the outgoing rules that count now."""
+        ...
+
+    async def incoming(self, connection_id: int) -> IncomingRules:
+        """Return the incoming rules that count now."""
+        ...
+
+
+class Files(Protocol):
+    """The bytes of attachments on their way, kept in files under their SHA-256."""
+
+    def temporary(self) -> Path:
+        """Return the path of a file that does not exist yet, beside the kept ones."""
+        ...
+
+    async def keep(self, connection_id: int, path: Path) -> FileDigest:
+        """Move a downloaded file to where the sender finds it."""
+        ...
+
+    async def offer(self, tx: Transaction, connection_id: int, digest: FileDigest) -> None:
+        """Note, with the message that names it, that the peer may ask for this file."""
+        ...
+
+    async def has_outgoing(self, connection_id: int, sha256: str) -> bool:
+        """Tell whether a file of ours is still kept for this peer."""
+        ...
+
+    async def arrived(self, connection_id: int, sha256: str) -> Path | None:
+        """Return the file of the peer's with this digest once all of it is here."""
+        ...
+
+    async def want(self, tx: Transaction, connection_id: int, digest: FileDigest) -> None:
+        """Ask the peer for a file."""
+        ...
+
+    async def release(self, connection_id: int, sha256: str) -> None:
+        """The file is in our tracker: its bytes are not needed any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The house around the sync core."""
+
+    store: Store
+    tracker: Tracker
+    clock: Clock
+    rules: RuleBook
+    facts: TrackerFacts
+    files: Files
+    locks: KeyedLocks
+    handle: Callable[[int, str, str], str]
+    """(connection, kind, local id) to the opaque name by which that peer knows it."""
+    message_id: Callable[[int, str, str, int], str]
+    """(connection, kind, local id, revision) to the id of a message."""
+    browse_url: Callable[[str], str]
+    """Issue key to the address where people look at it."""
+    wake_sender: Callable[[int], None]
+    shadows_are_fresh: Callable[[], bool]
+    """Whether webhooks keep the shadows up to date, so that a write needs no read before it."""
+    closed_by_peer: Callable[[int], Awaitable[None]]
+    """The peer closed this connection, signed."""
+    max_file: int
+    """Bytes; a larger attachment is refused with words."""
+    crash_point: Callable[[str], None] = lambda _name: None
+    """Called between any two lines where a crash must be survivable; tests die here."""
