@@ -6,6 +6,7 @@ ProtocolError                 `.message` for people, `.advice`: the next step, o
 │   └── InvitationDamaged     the code a person pasted is incomplete, mistyped or newer -> told to that person
 ├── InvitationUnusable        the code is whole but cannot be used here: expired, one's own, for another node
 ├── TooLarge                  our own content does not fit the protocol's limits -> held on that issue
+├── NotNow                    a step that the present state does not allow; nothing was changed -> told to the admin
 └── VersionMismatch           the two nodes share no version of the protocol     -> told to both admins
 
 All parsers of foreign bytes raise `Bad` and nothing else. Its text is one fixed sentence, so an answer or a log that
@@ -39,8 +40,8 @@ class BadContent(Bad):
     """The envelope verified, its content cannot be understood: it still takes its place in the stream."""
 
 
-class InvitationDamaged(Bad):
-    """The pasted code is not a whole invitation code. The text is for the person who pasted it."""
+class Mistyped(Bad):
+    """What a person pasted or typed is not whole. The text is for that person."""
 
     def __init__(self, message: str, *, advice: str) -> None:
         super().__init__(message)
@@ -55,6 +56,10 @@ class InvitationUnusable(ProtocolError):
 
 class TooLarge(ProtocolError):
     """What we want to send does not fit into the protocol's limits."""
+
+
+class NotNow(ProtocolError):
+    """The present state does not allow this step; nothing was changed."""
 
 
 class VersionMismatch(ProtocolError):

@@ -15,7 +15,8 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from protocol import strict_json
 from protocol.errors import BadContent, TooLarge
-from protocol.replica import MAX_FIELDS, BlobId, Handle, Name, Replica, Shared
+from protocol.primitives import Frozen
+from protocol.replica import MAX_FIELDS, BlobId, Handle, Name, Replica
 
 MAX_PAYLOAD = 1 << 20
 """Bytes of one payload: 1 MiB."""
@@ -94,7 +95,7 @@ _SENTENCES: Final[dict[Code, str]] = {
 _KNOWN_CODES: Final = frozenset(Code)
 
 
-class IssueReplica(Shared):
+class IssueReplica(Frozen):
     """The issue as its sender now shares it, whole; the newest one says all.
 
     ``twin`` is the receiver's handle of the issue, if the sender knows it. ``revision`` is the sender's counter of
@@ -114,7 +115,7 @@ class IssueReplica(Shared):
     connect: Handle | None = None
 
 
-class IssueRemoved(Shared):
+class IssueRemoved(Frozen):
     """The sender's issue is gone, or no longer shared. ``issue`` is the sender's handle, ``twin`` the receiver's."""
 
     t: Literal["issue.removed"] = "issue.removed"
@@ -125,7 +126,7 @@ class IssueRemoved(Shared):
     reason: Literal["deleted", "unlinked"]
 
 
-class Result(Shared):
+class Result(Frozen):
     """What became of one message.
 
     ``f`` are positions in the list of field names of the replica that it answers, in the order in which its sender
@@ -150,33 +151,33 @@ class Result(Shared):
         return Code.DELAYED if self.c >= Code.DELAYED else Code.POLICY if self.c >= Code.STALE_KEY else Code.IGNORED
 
 
-class Outcome(Shared):
+class Outcome(Frozen):
     """What became of messages that the receiver of this one sent earlier."""
 
     t: Literal["outcome"] = "outcome"
     results: Annotated[tuple[Result, ...], Field(alias="for", strict=False, min_length=1, max_length=MAX_OUTCOMES)]
 
 
-class BlobGone(Shared):
+class BlobGone(Frozen):
     """The sender can no longer give the bytes of a file that a replica named; the receiver stops asking."""
 
     t: Literal["blob.gone"] = "blob.gone"
     blob: BlobId
 
 
-class PairConfirm(Shared):
+class PairConfirm(Frozen):
     """The first message of the one who was invited: it has the answer to its request."""
 
     t: Literal["pair.confirm"] = "pair.confirm"
 
 
-class ConnClose(Shared):
+class ConnClose(Frozen):
     """The sender closes the connection for good. Only a signed one is believed."""
 
     t: Literal["conn.close"] = "conn.close"
 
 
-class UnknownMessage(Shared):
+class UnknownMessage(Frozen):
     """A type that this version does not know: ignored, or refused with 302 if its envelope is marked critical."""
 
     t: Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -207,7 +208,7 @@ def parse_message(payload: bytes) -> Message:
     try:
         if isinstance(t, str) and t not in TYPES:
             return UnknownMessage(t=t, raw=bytes(payload))
-        return _KNOWN.validate_python(value)
+        return _KNOWN.validate_python(value, by_alias=True, by_name=False)
     except ValidationError as error:
         raise BadContent(f"not a message: {_where(error)}") from None
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from pydantic import JsonValue as AnyJson
 
 from protocol import strict_json
 from protocol.errors import BadContent
+from protocol.primitives import Frozen
 
 MAX_FIELDS = 500
 MAX_COMMENTS = 10_000
@@ -50,13 +51,7 @@ JsonValue: TypeAlias = Annotated[AnyJson, AfterValidator(_strict)]
 """Strict JSON: no floats; decimals travel as strings."""
 
 
-class Shared(BaseModel):
-    """Ground of all shared values: frozen, strict, unknown keys ignored (newer peers may say more)."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", populate_by_name=True)
-
-
-class ReplicaComment(Shared):
+class ReplicaComment(Frozen):
     """A comment. ``id`` is the sender's handle; ``author`` is a display name; ``body`` is wiki markup."""
 
     id: Handle
@@ -69,7 +64,7 @@ class ReplicaComment(Shared):
     author_name: Name | None = None
 
 
-class ReplicaAttachment(Shared):
+class ReplicaAttachment(Frozen):
     """A file. ``name`` is text for display, never a path; ``size`` in bytes; ``blob`` is its SHA-256 in hex."""
 
     id: Handle
@@ -81,7 +76,7 @@ class ReplicaAttachment(Shared):
     created: Time | None = None
 
 
-class ReplicaWorklog(Shared):
+class ReplicaWorklog(Frozen):
     """Time spent on the issue: ``seconds`` since ``started``."""
 
     id: Handle
@@ -98,7 +93,7 @@ _Attachments = Annotated[tuple[ReplicaAttachment, ...], Field(strict=False, max_
 _Worklogs = Annotated[tuple[ReplicaWorklog, ...], Field(strict=False, max_length=MAX_WORKLOGS)]
 
 
-class Replica(Shared):
+class Replica(Frozen):
     """One issue as its sender shares it.
 
     ``issue`` is the sender's handle of it, ``key`` and ``url`` are for display. ``fields`` has the names that the
