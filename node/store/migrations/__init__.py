@@ -1,0 +1,1 @@
+"""The history of the schema, one step a file, read by Alembic. Forward only."""
