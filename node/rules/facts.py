@@ -1,0 +1,158 @@
+"""What our Jira offers: fields, kinds, options, types, statuses and people. Read from the tracker, kept, refreshed.
+
+Everything is read once and kept until ``refresh``: an evaluation on a warm cache calls nobody. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from node.errors import TrackerNotFound
+from node.rules.fields import JIRA_NAMES, STANDARD, is_custom
+from node.rules.values import CHOICES
+from node.trackers.base import Field, IssueType, Project, Tracker
+from node.trackers.issue import CUSTOM, User
+
+T = TypeVar("T")
+
+
+class TrackerFacts(Protocol):
+    """What rules and their checks ask of our Jira. Every method may raise any ``TrackerError``."""
+
+    async def issue_types(self, project: str) -> tuple[IssueType, ...]:
+        """Return the issue types of a project in its order, each with its statuses."""
+        ...
+
+    async def kind(self, field: str) -> str | None:
+        """Return the kind of a field of this Jira, or None when it has no such field."""
+        ...
+
+    async def field_names(self) -> tuple[str, ...]:
+        """Return all fields as rules name them: the standard ones, then ``custom.<Name>``."""
+        ...
+
+    async def allowed_values(self, project: str, issue_type: str | None, field: str) -> frozenset[str] | None:
+        """Return the values that a field may have there, or None where any goes or nobody knows."""
+        ...
+
+    async def user(self, who: str) -> User | None:
+        """Return the one user that the user map, an id, an e-mail address or a display name stands for."""
+        ...
+
+
+class CachedFacts:
+    """``TrackerFacts`` over the tracker port.
+
+    Args:
+        tracker: our Jira.
+        user_map: the peer's names or e-mail addresses, and our user ids; case does not matter.
+    """
+
+    def __init__(self, tracker: Tracker, *, user_map: Mapping[str, str] | None = None) -> None:
+        self._tracker = tracker
+        self._user_map = {who.casefold().strip(): user for who, user in (user_map or {}).items()}
+        self._kept: dict[tuple[str, ...], asyncio.Future[Any]] = {}
+
+    def refresh(self) -> None:
+        """Forget everything, so that fields, options and people are read again."""
+        self._kept.clear()
+
+    async def issue_types(self, project: str) -> tuple[IssueType, ...]:
+        """Return the issue types of a project in its order, each with its statuses."""
+        return (await self._project(project)).issue_types
+
+    async def kind(self, field: str) -> str | None:
+        """Return the kind of a field of this Jira, or None when it has no such field."""
+        known = STANDARD.get(field)
+        if known is not None:
+            return known.kind
+        found = (await self._fields()).get(field)
+        return found.kind if found else None
+
+    async def field_names(self) -> tuple[str, ...]:
+        """Return all fields as rules name them: the standard ones, then ``custom.<Name>``."""
+        return (*STANDARD, *sorted(name for name in await self._fields() if is_custom(name)))
+
+    async def allowed_values(self, project: str, issue_type: str | None, field: str) -> frozenset[str] | None:
+        """Return the values that a field may have there, or None where any goes or nobody knows."""
+        types = await self.issue_types(project)
+        if field == "type":
+            return frozenset(kind.name for kind in types)
+        if field == "status":
+            return self._statuses(types, issue_type)
+        kind = await self.kind(field)
+        if kind not in CHOICES and kind != "cascading":
+            return None
+        for name in [issue_type] if issue_type else [kind.name for kind in types]:
+            found = (await self._create_fields(project, name)).get(field)
+            if found is not None and found.options:
+                return frozenset(found.options)
+        found = (await self._fields()).get(field)
+        return frozenset(found.options) if found is not None and found.options else None
+
+    async def user(self, who: str) -> User | None:
+        """Return the one user that the user map, an id, an e-mail address or a display name stands for."""
+        wanted = who.strip()
+        if not wanted:
+            return None
+        return await self._keep(("user", wanted.casefold()), lambda: self._find_user(wanted))
+
+    async def _find_user(self, who: str) -> User | None:
+        mapped = self._user_map.get(who.casefold(), who)
+        found = await self._tracker.find_users(mapped)
+        folded = mapped.casefold()
+        for same in (
+            [user for user in found if user.id == mapped],
+            [user for user in found if user.email is not None and user.email.casefold() == folded],
+            [user for user in found if user.display_name.casefold() == folded],
+        ):
+            if len(same) == 1:
+                return same[0]
+        return None
+
+    @staticmethod
+    def _statuses(types: tuple[IssueType, ...], issue_type: str | None) -> frozenset[str] | None:
+        names = {status for kind in types if issue_type in {None, kind.name} for status in kind.statuses}
+        return frozenset(names) or None
+
+    async def _project(self, key: str) -> Project:
+        return await self._keep(("project", key), lambda: self._tracker.project(key))
+
+    async def _fields(self) -> Mapping[str, Field]:
+        async def read() -> Mapping[str, Field]:
+            return _by_name(await self._tracker.fields())
+
+        return await self._keep(("fields",), read)
+
+    async def _create_fields(self, project: str, issue_type: str) -> Mapping[str, Field]:
+        async def read() -> Mapping[str, Field]:
+            try:
+                return _by_name(await self._tracker.create_fields(project, issue_type))
+            except TrackerNotFound:
+                return {}
+
+        return await self._keep(("create", project, issue_type), read)
+
+    async def _keep(self, key: tuple[str, ...], read: Callable[[], Awaitable[T]]) -> T:
+        """Return what is kept, else read it once for all who ask at the same time. A failure is not kept."""
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = asyncio.ensure_future(read())
+            self._kept[key] = kept
+            kept.add_done_callback(lambda done: self._forget_failure(key, done))
+        return await asyncio.shield(kept)
+
+    def _forget_failure(self, key: tuple[str, ...], done: asyncio.Future[Any]) -> None:
+        failed = done.cancelled() or done.exception() is not None
+        if failed and self._kept.get(key) is done:
+            del self._kept[key]
+
+
+def _by_name(fields: Any) -> dict[str, Field]:
+    named: dict[str, Field] = {}
+    for field in fields:
+        name = CUSTOM + field.name if field.custom else JIRA_NAMES.get(field.id, field.id)
+        named.setdefault(name, field)
+    return named

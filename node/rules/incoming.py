@@ -1,0 +1,273 @@
+"""Incoming rules: from a replica to what we want in our issue. Reads what our Jira offers, writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from node.errors import RuleError
+from node.rules.comments import format_comment, format_worklog
+from node.rules.facts import TrackerFacts
+from node.rules.fields import STANDARD
+from node.rules.issue_type import TypeChoice, choose_type
+from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
+from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
+from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, is_visual
+from node.rules.scope import mismatch, seen_of_fields
+from node.rules.script.engine import RuleEngine
+from node.rules.values import PEOPLE, Target
+from node.trackers.issue import Issue, Value
+from protocol.replica import Replica
+
+
+class Twins(Protocol):
+    """Finds our issue that is linked with one of the peer's on this connection."""
+
+    async def local_key(self, remote: str) -> str | None:
+        """Return our key for the peer's key or handle, or None while it is not linked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingContext:
+    """What the incoming rules know besides the replica.
+
+    ``first_sync``: our issue is not linked yet. ``issue``: our issue, None when it will be created.
+    ``previous``: the replica before this one. ``project``: where an issue would be created.
+    """
+
+    first_sync: bool
+    project: str
+    facts: TrackerFacts
+    issue: Issue | None = None
+    previous: Replica | None = None
+    default_type: str | None = None
+    connection: str = ""
+    twins: Twins | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    """A draft in the making."""
+
+    replica: Replica
+    context: IncomingContext
+    project: str
+    parent: bool
+    """Whether the rules can set a parent, so that our issue may be a sub-task."""
+    fields: dict[str, Value] = field(default_factory=dict)
+    comments: tuple[DraftComment, ...] | None = None
+    attachments: tuple[DraftAttachment, ...] | None = None
+    worklogs: tuple[DraftWorklog, ...] | None = None
+    origins: dict[str, Origin] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def issue_type(self) -> str | None:
+        """Name the type that our issue has or will have, as far as it is known."""
+        wanted = self.fields.get("type")
+        if isinstance(wanted, str):
+            return wanted
+        return self.context.issue.type if self.context.issue else None
+
+    def draft(self) -> Draft:
+        return Draft(
+            project=self.project,
+            fields=self.fields,
+            comments=self.comments,
+            attachments=self.attachments,
+            worklogs=self.worklogs,
+            origins=self.origins,
+            log=tuple(self.log),
+        )
+
+
+class IncomingRules:
+    """One version of a connection's incoming rules, ready to be evaluated. Raises RuleError with the step."""
+
+    def __init__(self, ruleset: RuleSet, *, version: int, engine: RuleEngine | None = None) -> None:
+        if ruleset.direction != "incoming":
+            raise ValueError("a rule set for the other direction")
+        self.ruleset = ruleset
+        self.version = version
+        self._engine = engine
+        self._steps = tuple(
+            Numbered(number, step) if isinstance(step, MappingStep) else (number, step)
+            for number, step in enumerate(ruleset.steps, start=1)
+        )
+
+    async def evaluate(self, replica: Replica, context: IncomingContext) -> Draft | Skip:
+        """Return what we want in our issue. Raises RuleError and what ``context.facts`` raises."""
+        if self.ruleset.method == "disabled":
+            return Skip("Incoming sync is disabled on this connection.")
+        if context.first_sync and context.issue is None:
+            why = mismatch(self.ruleset.scope, seen_of_fields(replica.fields))
+            if why is not None:
+                return Skip(f"The issue is not in the scope of the incoming rules: {why}.")
+        project = context.issue.project if context.issue else context.project
+        work = _Work(replica, context, project, parent=not is_visual(self.ruleset) or _sets_parent(self.ruleset))
+        for step in self._steps:
+            if isinstance(step, Numbered):
+                if step.step.when == "always" or context.issue is None:
+                    await _map(work, step)
+            else:
+                raise RuleError(
+                    f"Step {step[0]} is a script, and this node has no script engine.",
+                    step=step[0],
+                    advice="Start the node with its script engine, or replace the step by mappings.",
+                )
+        await _ensure_type(work)
+        return work.draft()
+
+
+def _sets_parent(ruleset: RuleSet) -> bool:
+    return any(isinstance(step, MappingStep) and step.target == "parent_key" for step in ruleset.steps)
+
+
+async def _map(work: _Work, numbered: Numbered) -> None:
+    source, name = numbered.step.source, numbered.step.target
+    origin = Origin(numbered.number, None, frozenset({source}))
+    if source in COLLECTIONS:
+        if _map_collection(work, source):
+            work.origins[source] = origin
+        return
+    present, value = _read(work.replica, source)
+    if not present:
+        return
+    if name == "type":
+        chosen = await _type_of(work, numbered, value)
+        work.log += chosen.log
+        if chosen.name is not None:
+            work.fields["type"] = chosen.name
+            work.origins["type"] = origin
+        return
+    target = await _target(work, numbered, value)
+    mapped = map_incoming(numbered, value, target)
+    if isinstance(mapped, LeftAlone):
+        work.log.append(mapped.reason)
+        return
+    known = STANDARD.get(name)
+    if mapped.value is None and known is not None and not known.emptiable:
+        return
+    work.fields[name] = mapped.value
+    work.origins[name] = origin
+
+
+def _read(replica: Replica, source: str) -> tuple[bool, Value]:
+    """Return whether the replica carries that name, and its value."""
+    if source in replica.fields:
+        return True, replica.fields[source]
+    if source in {"key", "url"}:
+        value: str | None = getattr(replica, source)
+        return value is not None, value
+    return False, None
+
+
+async def _target(work: _Work, numbered: Numbered, value: Value) -> Target:
+    name = numbered.step.target
+    facts = work.context.facts
+    known = STANDARD.get(name)
+    kind = known.kind if known else await facts.kind(name)
+    if kind is None:
+        raise RuleError(
+            f"Step {numbered.number} writes the field {name!r}, and this Jira has no such field.",
+            step=numbered.number,
+            advice="Correct the step's target, or create the field in Jira and refresh the field list; then retry.",
+        )
+    if known is not None and not known.writable:
+        raise RuleError(
+            f"Step {numbered.number} writes {name!r}, which Jira sets by itself.",
+            step=numbered.number,
+            advice="Choose another target for the step, then retry the issue.",
+        )
+    allowed = await facts.allowed_values(work.project, work.issue_type, name)
+    target = Target(name=name, kind=kind, allowed=allowed)
+    if kind in PEOPLE:
+        return Target(name=name, kind=kind, people=await _people(facts, numbered, value, target))
+    if kind == "issue":
+        return Target(name=name, kind=kind, people=await _twins(work.context.twins, numbered, value, target))
+    return target
+
+
+async def _people(facts: TrackerFacts, numbered: Numbered, value: Value, target: Target) -> dict[str, str]:
+    found = {}
+    for text in wanted_texts(numbered, value, target):
+        user = await facts.user(text)
+        if user is not None:
+            found[text] = user.id
+    return found
+
+
+async def _twins(twins: Twins | None, numbered: Numbered, value: Value, target: Target) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if twins is None:
+        return found
+    for text in wanted_texts(numbered, value, target):
+        key = await twins.local_key(text)
+        if key is not None:
+            found[text] = key
+    return found
+
+
+def _map_collection(work: _Work, name: str) -> bool:
+    """Take over comments, files or logged time. Not shared by the peer: left alone."""
+    replica = work.replica
+    if name == "comments" and replica.comments is not None:
+        work.comments = tuple(
+            DraftComment(
+                handle=comment.id, body=format_comment(comment.author, comment.body), internal=comment.internal
+            )
+            for comment in replica.comments
+        )
+    elif name == "attachments" and replica.attachments is not None:
+        work.attachments = tuple(
+            DraftAttachment(handle=file.id, name=file.name, size=file.size, blob=file.blob, mime=file.mime)
+            for file in replica.attachments
+        )
+    elif name == "worklogs" and replica.worklogs is not None:
+        work.worklogs = tuple(
+            DraftWorklog(
+                handle=worklog.id,
+                seconds=worklog.seconds,
+                started=worklog.started,
+                comment=format_worklog(worklog.author, worklog.comment or ""),
+            )
+            for worklog in replica.worklogs
+        )
+    else:
+        return False
+    return True
+
+
+async def _type_of(work: _Work, numbered: Numbered, value: Value) -> TypeChoice:
+    otherwise = numbered.step.otherwise
+    return choose_type(
+        await work.context.facts.issue_types(work.project),
+        numbered=numbered,
+        wanted=value,
+        fallbacks=(work.context.default_type, otherwise.default if isinstance(otherwise, Default) else None),
+        issue=work.context.issue,
+        parent=work.parent,
+    )
+
+
+async def _ensure_type(work: _Work) -> None:
+    """Give an issue that will be created a type; a sub-task without its parent becomes an ordinary issue."""
+    if work.context.issue is not None:
+        return
+    types = await work.context.facts.issue_types(work.project)
+    name = work.fields.get("type")
+    subtask = any(kind.name == name and kind.subtask for kind in types)
+    if name is not None and not (subtask and not work.fields.get("parent_key")):
+        return
+    chosen = choose_type(
+        types,
+        numbered=None,
+        wanted=None,
+        fallbacks=(work.context.default_type,),
+        issue=None,
+    )
+    if subtask:
+        work.log.append(f"The type is not {name!r}, because that is a sub-task and the rules set no parent.")
+    work.log += chosen.log
+    work.fields["type"] = chosen.name

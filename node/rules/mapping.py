@@ -1,0 +1,155 @@
+"""One mapping step on one value: the value map, the conversion to the target's kind, and what happens otherwise.
+
+Pure: no tracker is asked; what the target offers, and who people are, was looked up before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NoReturn
+
+from typing_extensions import override
+
+from node.errors import RuleError
+from node.rules.ruleset import Default, MappingStep
+from node.rules.values import Item, NoMatch, Target, as_text, convert, is_empty, items_of
+from node.trackers.issue import Value
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A mapping step with its place in the rule set, counted from 1."""
+
+    number: int
+    step: MappingStep
+
+    @cached_property
+    def folded(self) -> Mapping[str, str]:
+        """The value map by case-folded value; of two that differ only in case the first counts."""
+        folded: dict[str, str] = {}
+        for value, replacement in self.step.values.items():
+            folded.setdefault(value.casefold(), replacement)
+        return folded
+
+    def look_up(self, text: str) -> str | None:
+        """Return what the value map says: exact spelling first, else the same letters in any case."""
+        exact = self.step.values.get(text)
+        return exact if exact is not None else self.folded.get(text.casefold())
+
+    @override
+    def __str__(self) -> str:
+        return f"step {self.number} ({self.step.source} to {self.step.target})"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """The value that the target gets."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """The target is not touched. ``reason`` is a sentence for the log."""
+
+    reason: str
+
+
+def map_outgoing(numbered: Numbered, value: Value) -> Mapped | LeftAlone:
+    """Return what leaves. With a value map, only values that are in it leave. Raises RuleError."""
+    if isinstance(value, list):
+        return _map_list(numbered, value, _as_is)
+    return _map_one(numbered, value, _as_is)
+
+
+def map_incoming(numbered: Numbered, value: Value, target: Target) -> Mapped | LeftAlone:
+    """Return what our field gets. Raises RuleError where the step says that a misfit is an error."""
+
+    def to_target(item: Value) -> Item:
+        return convert(item, target)
+
+    if target.many:
+        return _map_list(numbered, items_of(value, target), to_target)
+    return _map_one(numbered, value, to_target)
+
+
+def wanted_texts(numbered: Numbered, value: Value, target: Target) -> list[str]:
+    """Return the names that must be looked up before ``map_incoming``: people, or keys of issues."""
+    values = items_of(value, target) if target.many else (value if isinstance(value, list) else [value])
+    texts = []
+    for item in values:
+        text = as_text(item).strip()
+        texts.append((numbered.look_up(text) or "") if numbered.step.values else text)
+    if isinstance(numbered.step.otherwise, Default):
+        texts.append(numbered.step.otherwise.default)
+    return list(dict.fromkeys(text for text in texts if text))
+
+
+def _as_is(value: Value) -> Item:
+    return value
+
+
+def _fit(numbered: Numbered, value: Value, to_target: Callable[[Value], Item]) -> Item:
+    if not numbered.step.values:
+        return to_target(value)
+    found = numbered.look_up(as_text(value))
+    return NoMatch("is not in the value map") if found is None else to_target(found)
+
+
+def _map_one(numbered: Numbered, value: Value, to_target: Callable[[Value], Item]) -> Mapped | LeftAlone:
+    if is_empty(value) and numbered.look_up("") is None:
+        return Mapped(None)
+    fitted = _fit(numbered, value, to_target)
+    if not isinstance(fitted, NoMatch):
+        return Mapped(fitted)
+    default = _otherwise(numbered, value, fitted, to_target)
+    if isinstance(default, NoMatch):
+        return LeftAlone(f"{numbered}: nothing was set, because {_shown(value)} {default.reason}.")
+    return Mapped(default)
+
+
+def _map_list(numbered: Numbered, values: list[Value], to_target: Callable[[Value], Item]) -> Mapped | LeftAlone:
+    if not values and (empty := numbered.look_up("")) is not None:
+        values = [empty] if not isinstance(to_target(empty), NoMatch) else []
+        return Mapped([item for item in map(to_target, values) if not isinstance(item, NoMatch)])
+    fitted: list[Value] = []
+    for value in values:
+        item = _fit(numbered, value, to_target)
+        if isinstance(item, NoMatch):
+            item = _otherwise(numbered, value, item, to_target)
+        if not isinstance(item, NoMatch) and item not in fitted:
+            fitted.append(item)
+    return Mapped(fitted)
+
+
+def _otherwise(numbered: Numbered, value: Value, misfit: NoMatch, to_target: Callable[[Value], Item]) -> Item:
+    """Apply the step's choice for a value that does not fit; the misfit comes back where nothing is to be done."""
+    choice = numbered.step.otherwise
+    if choice == "nothing":
+        return misfit
+    if choice == "error":
+        _refuse(numbered, f"{_shown(value)} {misfit.reason}")
+    default = to_target(choice.default)
+    if isinstance(default, NoMatch):
+        _refuse(numbered, f"{_shown(value)} {misfit.reason}, and the default {_shown(choice.default)} {default.reason}")
+    return default
+
+
+def _refuse(numbered: Numbered, what: str) -> NoReturn:
+    raise RuleError(
+        f"{str(numbered)[:1].upper()}{str(numbered)[1:]}: {what}.",
+        step=numbered.number,
+        advice="Add the value to the step's value map, or choose a default or 'do nothing' for values that do not fit; "
+        "then retry the issue.",
+    )
+
+
+_SHOWN = 60
+"""Characters of a value that are shown in a sentence."""
+
+
+def _shown(value: Value) -> str:
+    text = " ".join(as_text(value).split())
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

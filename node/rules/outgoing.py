@@ -1,0 +1,198 @@
+"""Outgoing rules: from one of our issues to what leaves. Asks no tracker, sends nothing.
+
+What the sync wrote into our issue for the peer is not ours: it never goes back. Internal and restricted comments, and
+logged time that is restricted, never leave by a mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any
+
+from node.errors import RuleError
+from node.rules.facts import TrackerFacts
+from node.rules.fields import STANDARD, is_custom, read_shared, utc, without_address
+from node.rules.mapping import LeftAlone, Numbered, map_outgoing
+from node.rules.model import Origin, Shared, SharedAttachment, SharedComment, SharedWorklog, Skip
+from node.rules.ruleset import COLLECTIONS, MappingStep, RuleSet
+from node.rules.scope import mismatch, seen_of_issue
+from node.rules.script.engine import RuleEngine
+from node.trackers.issue import CUSTOM, Comment, Issue, User, Value, Worklog
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingContext:
+    """What the outgoing rules know besides the issue.
+
+    ``first_sync``: nothing was sent for this issue yet. ``linked``: it is in sync already, so the scope does not
+    matter. ``previous``: the content that was sent last, with ``fields`` in it. ``own_items``: (kind, our tracker's
+    id) of what the sync itself wrote into the issue, kinds being ``comment``, ``attachment`` and ``worklog``; ids alone
+    would not do, because a comment and a file may have the same one. ``facts`` lets a field that Jira no longer has be
+    told from one that is empty.
+    """
+
+    first_sync: bool
+    linked: bool = False
+    previous: Mapping[str, Any] | None = None
+    connection: str = ""
+    own_items: AbstractSet[tuple[str, str]] = frozenset()
+    facts: TrackerFacts | None = None
+
+
+@dataclass(slots=True)
+class _Work:
+    """What leaves, in the making."""
+
+    issue: Issue
+    context: OutgoingContext
+    fields: dict[str, Value] = field(default_factory=dict)
+    key: str | None = None
+    comments: tuple[SharedComment, ...] | None = None
+    attachments: tuple[SharedAttachment, ...] | None = None
+    worklogs: tuple[SharedWorklog, ...] | None = None
+    origins: dict[str, Origin] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    def shared(self) -> Shared:
+        return Shared(
+            fields=self.fields,
+            comments=self.comments,
+            attachments=self.attachments,
+            worklogs=self.worklogs,
+            key=self.key,
+            origins=self.origins,
+            log=tuple(self.log),
+        )
+
+
+class OutgoingRules:
+    """One version of a connection's outgoing rules, ready to be evaluated. Raises RuleError with the step."""
+
+    def __init__(self, ruleset: RuleSet, *, version: int, engine: RuleEngine | None = None) -> None:
+        if ruleset.direction != "outgoing":
+            raise ValueError("a rule set for the other direction")
+        self.ruleset = ruleset
+        self.version = version
+        self._engine = engine
+        self._steps = tuple(
+            Numbered(number, step) if isinstance(step, MappingStep) else (number, step)
+            for number, step in enumerate(ruleset.steps, start=1)
+        )
+
+    def out_of_scope(self, issue: Issue) -> str | None:
+        """Return why an issue that is not linked does not enter sync by these rules, or None when it may."""
+        return mismatch(self.ruleset.scope, seen_of_issue(issue))
+
+    async def evaluate(self, issue: Issue, context: OutgoingContext) -> Shared | Skip:
+        """Return what leaves of the issue. Raises RuleError, and what ``context.facts`` raises."""
+        if self.ruleset.method == "disabled":
+            return Skip("Outgoing sync is disabled on this connection.")
+        if context.first_sync and not context.linked and (why := self.out_of_scope(issue)) is not None:
+            return Skip(f"{issue.key} is not in the scope of the outgoing rules: {why}.")
+        work = _Work(issue, context)
+        for step in self._steps:
+            if isinstance(step, Numbered):
+                await _map(work, step)
+            else:
+                raise RuleError(
+                    f"Step {step[0]} is a script, and this node has no script engine.",
+                    step=step[0],
+                    advice="Start the node with its script engine, or replace the step by mappings.",
+                )
+        return work.shared()
+
+
+async def _map(work: _Work, numbered: Numbered) -> None:
+    step = numbered.step
+    origin = Origin(numbered.number, None, frozenset({step.source}))
+    if step.source in COLLECTIONS:
+        _map_collection(work, step)
+        work.origins[step.source] = origin
+        return
+    if step.when == "create" and not work.context.first_sync:
+        _repeat(work, step, origin)
+        return
+    await _must_exist(work, numbered)
+    mapped = map_outgoing(numbered, read_shared(work.issue, step.source, step.people))
+    if isinstance(mapped, LeftAlone):
+        work.log.append(mapped.reason)
+        return
+    if step.target == "key":
+        work.key = None if mapped.value is None else str(mapped.value)
+    else:
+        work.fields[step.target] = mapped.value
+    work.origins[step.target] = origin
+
+
+def _repeat(work: _Work, step: MappingStep, origin: Origin) -> None:
+    """Say again what was said when the issue entered sync, so that the field neither changes nor vanishes."""
+    previous = work.context.previous or {}
+    if step.target == "key":
+        work.key = previous.get("key")
+    elif step.target in previous.get("fields", {}):
+        work.fields[step.target] = previous["fields"][step.target]
+    else:
+        return
+    work.origins[step.target] = origin
+
+
+async def _must_exist(work: _Work, numbered: Numbered) -> None:
+    """Stop where a field is gone from Jira: sending "empty" would empty the other side."""
+    source = numbered.step.source
+    if source in STANDARD or source.removeprefix(CUSTOM) in work.issue.custom:
+        return
+    if is_custom(source) and (work.context.facts is None or await work.context.facts.kind(source) is not None):
+        return
+    raise RuleError(
+        f"Step {numbered.number} reads the field {source!r}, and this Jira has no such field.",
+        step=numbered.number,
+        advice="Correct the step's source, or refresh the field list; then retry the issue.",
+    )
+
+
+def _map_collection(work: _Work, step: MappingStep) -> None:
+    issue, own = work.issue, work.context.own_items
+    if step.source == "comments":
+        work.comments = tuple(
+            _comment(comment, step)
+            for comment in issue.comments
+            if ("comment", comment.id) not in own and not is_restricted(comment)
+        )
+    elif step.source == "attachments":
+        work.attachments = tuple(
+            SharedAttachment(id=file.id, name=file.name, author=_name(file.author))
+            for file in issue.attachments
+            if ("attachment", file.id) not in own
+        )
+    else:
+        work.worklogs = tuple(
+            _worklog(worklog)
+            for worklog in issue.worklogs
+            if ("worklog", worklog.id) not in own and worklog.restriction is None
+        )
+
+
+def is_restricted(comment: Comment) -> bool:
+    """Tell whether a comment is not for everybody who sees the issue."""
+    return comment.internal or comment.restriction is not None
+
+
+def _comment(comment: Comment, step: MappingStep) -> SharedComment:
+    email = comment.author.email if comment.author is not None and step.people == "email" else None
+    return SharedComment(id=comment.id, body=comment.body, author=_name(comment.author), author_email=email)
+
+
+def _worklog(worklog: Worklog) -> SharedWorklog:
+    return SharedWorklog(
+        id=worklog.id,
+        seconds=worklog.seconds,
+        started=utc(worklog.started) if worklog.started else None,
+        author=_name(worklog.author),
+        comment=worklog.comment,
+    )
+
+
+def _name(user: User | None) -> str | None:
+    return without_address(user.display_name) if user is not None else None

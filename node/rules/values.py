@@ -1,0 +1,245 @@
+"""Turns a value that came over the wire into one that a field of our Jira can hold. Pure.
+
+The other side's field may be of another kind: a text becomes an option, a date and time becomes a day, one value
+becomes a list of one. What cannot be meant is refused with a reason, never bent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from node.rules.fields import decimal, utc
+from node.trackers.issue import Value
+
+LISTS = frozenset({"multi-select", "checkbox", "multi-user", "labels", "multi-version"})
+"""Kinds that hold many values."""
+CHOICES = frozenset({"select", "radio", "multi-select", "checkbox", "version", "multi-version"})
+"""Kinds whose values Jira lists."""
+PEOPLE = frozenset({"user", "multi-user"})
+"""Kinds that hold users."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A field of our Jira. ``allowed`` is None where any value goes; ``people`` has the user ids already looked up."""
+
+    name: str
+    kind: str
+    allowed: frozenset[str] | None = None
+    people: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def many(self) -> bool:
+        """Tell whether the field holds a list."""
+        return self.kind in LISTS
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """A value does not fit. ``reason`` completes "the value does not fit: it ..."."""
+
+    reason: str
+
+
+Item: TypeAlias = "Value | NoMatch"
+
+
+def is_empty(value: Value) -> bool:
+    """Tell whether a field with this value reads as empty."""
+    return value is None or value in ("", [], {})
+
+
+def as_text(value: Value) -> str:
+    """Return a value as one line or text that a person would read."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return decimal(value) or ""
+    if isinstance(value, list):
+        return ", ".join(text for text in map(as_text, value) if text)
+    if isinstance(value, dict):
+        return " / ".join(text for text in map(as_text, value.values()) if text)
+    return str(value)
+
+
+def find(name: str, among: frozenset[str]) -> str | None:
+    """Return the entry that is spelled exactly so, else the only one with the same letters in any case."""
+    if name in among:
+        return name
+    folded = name.casefold().strip()
+    same = [entry for entry in among if entry.casefold().strip() == folded]
+    return same[0] if len(same) == 1 else None
+
+
+def items_of(value: Value, target: Target) -> list[Value]:
+    """Return the single values of a value that goes into a field of many."""
+    if isinstance(value, list):
+        return list(value)
+    if is_empty(value):
+        return []
+    if not isinstance(value, str):
+        return [value]
+    if target.kind == "labels":
+        return [part for part in re.split(r"[\s,]+", value) if part]
+    parts: list[Value] = [part.strip() for part in value.split(",") if part.strip()]
+    if target.allowed is not None and find(value, target.allowed) is None and len(parts) > 1:
+        return parts
+    return [value]
+
+
+def convert(value: Value, target: Target) -> Item:
+    """Return one value in the form that the field holds. Lists are converted item by item by the caller."""
+    if isinstance(value, list):
+        if target.kind in {"text", "paragraph", "other"}:
+            value = as_text(value)
+        elif len(value) == 1:
+            value = value[0]
+        elif target.kind != "cascading":
+            return NoMatch(f"has {len(value)} values where one is possible")
+    return _CONVERTERS[target.kind](value, target)
+
+
+def _text(value: Value, _: Target) -> Item:
+    text = as_text(value)
+    return " ".join(text.split()) if "\n" in text or "\r" in text else text
+
+
+def _paragraph(value: Value, _: Target) -> Item:
+    return as_text(value)
+
+
+def _number(value: Value, _: Target) -> Item:
+    if isinstance(value, bool):
+        return NoMatch("is not a number")
+    try:
+        number = Decimal(as_text(value).strip())
+    except InvalidOperation:
+        return NoMatch("is not a number")
+    if not number.is_finite() or number.adjusted() > _MAX_EXPONENT:
+        return NoMatch("is not a number that a field holds")
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+_MAX_EXPONENT = 300
+"""Larger magnitudes do not fit the double precision in which Jira keeps numbers."""
+
+
+def _moment(value: Value) -> datetime | date | None:
+    text = as_text(value).strip()
+    try:
+        if len(text) <= len("2026-11-24"):
+            return date.fromisoformat(text)
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _date(value: Value, _: Target) -> Item:
+    moment = _moment(value)
+    if moment is None:
+        return NoMatch("is not a date such as 2026-11-24")
+    if isinstance(moment, datetime):
+        moment = moment.astimezone(UTC).date() if moment.tzinfo else moment.date()
+    return moment.isoformat()
+
+
+def _datetime(value: Value, _: Target) -> Item:
+    moment = _moment(value)
+    if moment is None:
+        return NoMatch("is not a date and time such as 2026-11-24T02:08:00Z")
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    return utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _choice(value: Value, target: Target) -> Item:
+    text = as_text(value).strip()
+    if target.allowed is None:
+        return text
+    found = find(text, target.allowed)
+    return NoMatch("is not a value that this field offers") if found is None else found
+
+
+def _cascading(value: Value, target: Target) -> Item:
+    if isinstance(value, dict):
+        parts = [as_text(value.get("value")), as_text(value.get("child"))]
+    elif isinstance(value, list):
+        parts = [as_text(part) for part in value]
+    else:
+        parts = [part.strip() for part in as_text(value).split(" / ")]
+    parts = [part for part in parts if part]
+    if not 1 <= len(parts) <= 2:  # noqa: PLR2004 - a cascading field has two levels
+        return NoMatch("is not an option with at most one option below it")
+    if target.allowed is not None:
+        first = find(parts[0], target.allowed)
+        if first is None:
+            return NoMatch("is not a value that this field offers")
+        parts[0] = first
+    return {"value": parts[0], "child": parts[1] if len(parts) > 1 else None}
+
+
+def _user(value: Value, target: Target) -> Item:
+    found = target.people.get(as_text(value).strip())
+    return NoMatch("is nobody whom this Jira or the user map knows") if found is None else found
+
+
+def _label(value: Value, _: Target) -> Item:
+    return "_".join(as_text(value).split()) or NoMatch("is empty")
+
+
+def _url(value: Value, _: Target) -> Item:
+    text = as_text(value).strip()
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return NoMatch("is not a web address")
+    if parts.scheme.lower() not in {"http", "https"} or not parts.netloc:
+        return NoMatch("is not a web address")
+    return text
+
+
+def _duration(value: Value, _: Target) -> Item:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    text = as_text(value).strip()
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else NoMatch("is not a number of seconds")
+
+
+def _issue(value: Value, target: Target) -> Item:
+    found = target.people.get(as_text(value).strip())
+    return NoMatch("is an issue that is not linked on this connection") if found is None else found
+
+
+def _other(value: Value, _: Target) -> Item:
+    return value
+
+
+_CONVERTERS: Mapping[str, Callable[[Value, Target], Item]] = {
+    "text": _text,
+    "paragraph": _paragraph,
+    "number": _number,
+    "date": _date,
+    "datetime": _datetime,
+    "select": _choice,
+    "radio": _choice,
+    "multi-select": _choice,
+    "checkbox": _choice,
+    "version": _choice,
+    "multi-version": _choice,
+    "cascading": _cascading,
+    "user": _user,
+    "multi-user": _user,
+    "labels": _label,
+    "url": _url,
+    "duration": _duration,
+    "issue": _issue,
+    "other": _other,
+}
