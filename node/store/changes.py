@@ -76,6 +76,11 @@ async def done(tx: Transaction, ids: Sequence[int]) -> None:
     )
 
 
+async def done_of_issue(tx: Transaction, issue_id: str, *, up_to: int) -> None:
+    """Forget earlier notices of an issue, held ones too: the look that succeeded saw a newer state."""
+    await tx.execute("DELETE FROM change WHERE issue = :issue AND id <= :up_to", {"issue": issue_id, "up_to": up_to})
+
+
 async def set_issue(tx: Transaction, ids: Sequence[int], issue_id: str) -> None:
     """Remember which issue notices are about, once that is known."""
     await tx.execute(

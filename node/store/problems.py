@@ -11,6 +11,7 @@ INBOX = "inbox"
 PEER = "peer"
 OUTCOME = "outcome"
 FILE = "file"
+SWEEP = "sweep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

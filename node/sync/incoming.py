@@ -110,7 +110,8 @@ class Incoming:
         async with AsyncExitStack() as stack:
             if link is not None:
                 await stack.enter_async_context(site.locks.hold(issue_lock(link.issue_id)))
-                link = await site.store.read(lambda tx: links.by_id(tx, link.id))
+                link_id = link.id
+                link = await site.store.read(lambda tx: links.by_id(tx, link_id))
             ours = await self._ours(link) if link is not None else None
             items = await site.store.read(lambda tx: links.items(tx, link.id)) if link is not None else []
             job = _Job(row=row, message=message, party=party, link=link, ours=ours, items=items)
@@ -330,10 +331,8 @@ class Incoming:
         if new is None:
             return link.sent, False
         content, origins = new
-        written = frozenset(draft.fields if before is None else applied.written)
-        return adopt(link.sent, old[0] if old else None, content, written=written, origins=origins), content.get(
-            "key"
-        ) is not None
+        sent = adopt(link.sent, old[0] if old else None, content, written=written, origins=origins)
+        return sent, content.get("key") is not None
 
     async def _fields_out(
         self, party: Party, link: Link, issue: Issue
@@ -343,7 +342,12 @@ class Incoming:
         shared = await rules.evaluate(
             issue,
             OutgoingContext(
-                first_sync=link.sent is None, previous=link.sent, connection=party.name, own_items=frozenset()
+                first_sync=link.sent is None,
+                linked=True,
+                facts=self._site.facts,
+                previous=link.sent,
+                connection=party.name,
+                own_items=frozenset(),
             ),
         )
         if isinstance(shared, Skip):

@@ -169,9 +169,8 @@ class Outgoing:
         site = self._site
         if link.twin is not None:
             twin = link.twin
-            if (link.sent is None and link.received is None) or await site.store.read(
-                lambda tx: steps.open_steps(tx, party.id, twin)
-            ):
+            pending = await site.store.read(lambda tx: steps.open_steps(tx, party.id, twin))
+            if pending or (link.sent is None and link.received is None):
                 # Something that we made may be on the issue and not be known as ours yet: it must not go back.
                 return Left(party, Sent.LATER, "an incoming change is being written")
         rules = await site.rules.outgoing(party.id)
@@ -180,9 +179,11 @@ class Outgoing:
             issue,
             OutgoingContext(
                 first_sync=link.sent is None,
+                linked=link.id != 0,
+                facts=site.facts,
                 previous=link.sent,
                 connection=party.name,
-                own_items=frozenset(item_id for _, item_id in made),
+                own_items=made,
             ),
         )
         if isinstance(shared, Skip):

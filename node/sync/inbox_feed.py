@@ -1,0 +1,76 @@
+"""The crew that settles received messages, and what becomes of those that cannot be settled now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from node.crew import Crew, Job
+from node.errors import TrackerBusy, TrackerError
+from node.store import inbox, problems
+from node.store.inbox import Received
+from node.store.port import Transaction
+from node.store.problems import Problem
+from node.sync.incoming import Incoming, Settled
+from node.sync.site import Site
+from node.triggers.change_feed import TELL_AFTER, backoff_ms
+
+FILES_MS = 60_000
+"""A replica that waits for files is looked at again after this time at the latest; usually their arrival wakes it."""
+
+
+class InboxFeed:
+    """The crew that settles received messages."""
+
+    def __init__(self, site: Site, incoming: Incoming, *, size: int = 6) -> None:
+        self._site = site
+        self._incoming = incoming
+        self._size = size
+        self.crew: Crew[Received] = Crew(
+            "inbox",
+            find=self._find,
+            work=self._work,
+            next_due_ms=lambda: site.store.read(inbox.next_due),
+            clock=site.clock,
+            size=size,
+        )
+
+    async def _find(self) -> Sequence[Job[Received]]:
+        now = self._site.clock.now_ms()
+        rows = await self._site.store.read(lambda tx: inbox.ready(tx, now, limit=4 * self._size))
+        return [Job(f"{row.connection_id}/{row.issue or row.id}", row) for row in rows]
+
+    async def _work(self, row: Received) -> None:
+        try:
+            settled = await self._incoming.settle(row)
+        except TrackerError as error:
+            await self._postpone(row, error)
+            return
+        if settled is Settled.FILES:
+            due = self._site.clock.now_ms() + FILES_MS
+            await self._site.store.write(lambda tx: inbox.wait(tx, row.id, due))
+
+    async def _postpone(self, row: Received, error: TrackerError) -> None:
+        now, attempts = self._site.clock.now_ms(), row.attempts + 1
+        wait_ms = error.retry_after * 1000 if isinstance(error, TrackerBusy) else backoff_ms(attempts)
+        wait_ms = wait_ms * (0.5 + self._site.clock.jitter())
+        problem = Problem(
+            connection_id=row.connection_id,
+            stage=problems.INBOX,
+            ref=row.id,
+            issue_key=None,
+            code=type(error).__name__,
+            message=error.message,
+            advice=error.advice or "It is tried again by itself.",
+        )
+
+        async def work(tx: Transaction) -> None:
+            await inbox.wait(tx, row.id, now + int(wait_ms))
+            if attempts >= TELL_AFTER:
+                await problems.report(tx, problem, now_ms=now)
+
+        await self._site.store.write(work)
+        self.crew.pause(min(wait_ms / 1000, MAX_PAUSE))
+
+
+MAX_PAUSE = 30.0
+"""Seconds for which one failure keeps the whole crew from the tracker; the row itself may wait longer."""

@@ -1,0 +1,206 @@
+"""Takes stored notices one issue at a time and hands the issue's newest state to the sync core.
+
+Many notices about one issue are one look. A notice that says nothing about a linked issue is forgotten. What fails
+stays: for a while where the tracker may recover, until a person decides where it will not.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.crew import Crew, Job
+from node.errors import AccordError, TrackerBusy, TrackerError, TrackerNonsense, TrackerNotFound
+from node.store import changes, links, problems
+from node.store.changes import StoredChange
+from node.store.port import Transaction
+from node.store.problems import Problem
+from node.sync.outgoing import Left, Outgoing, Sent, millis
+from node.sync.site import Site
+from node.trackers.base import Change
+from node.trackers.issue import Issue
+
+_LOG = logging.getLogger(__name__)
+
+BATCH = 256
+"""Notices read at a time: enough to see most notices of a busy issue at once."""
+LATER_MS = 1_000
+"""How long a change waits for an incoming write of the same issue to be settled."""
+MAX_BACKOFF_MS = 300_000
+"""The longest wait for a tracker that does not answer: 5 minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """All that is known of what happened to one issue."""
+
+    issue_id: str
+    rows: tuple[StoredChange, ...]
+    issue: Issue | None
+    deleted: bool
+
+
+class ChangeFeed:
+    """The crew that looks at changed issues."""
+
+    def __init__(self, site: Site, outgoing: Outgoing, *, size: int = 4) -> None:
+        self._site = site
+        self._outgoing = outgoing
+        self._taken: set[int] = set()
+        self.crew: Crew[_Look] = Crew(
+            "changes",
+            find=self._find,
+            work=self._work,
+            next_due_ms=lambda: site.store.read(changes.next_due_ms),
+            clock=site.clock,
+            size=size,
+        )
+
+    async def _find(self) -> Sequence[Job[_Look]]:
+        now = self._site.clock.now_ms()
+        rows = await self._site.store.read(lambda tx: changes.due(tx, now, limit=BATCH))
+        looks: dict[str, _Look] = {}
+        needless: list[int] = []
+        for row in rows:
+            if row.id in self._taken:
+                continue
+            change = await self._read(row)
+            if change is None:
+                needless.append(row.id)
+                continue
+            looks[change.issue_id] = _join(looks.get(change.issue_id), row, change)
+        linked = await self._site.store.read(lambda tx: links.linked_ids(tx, list(looks)))
+        for issue_id in [one for one in looks if one not in linked]:
+            needless += [row.id for row in looks.pop(issue_id).rows]
+        if needless:
+            await self._site.store.write(lambda tx: changes.done(tx, needless))
+        return [Job(issue_id, look) for issue_id, look in looks.items()]
+
+    async def _read(self, row: StoredChange) -> Change | None:
+        """Read a notice; one that cannot be read is told and dropped: the next sweep sees the issue anyway."""
+        if row.body is None:
+            return Change(issue_id=row.issue or "") if row.issue else None
+        try:
+            raw = json.loads(row.body)
+            if row.source == changes.POLL:
+                issue = self._site.tracker.read_issue(raw)
+                return Change(issue_id=issue.id, issue_key=issue.key, issue=issue)
+            return self._site.tracker.read_webhook(raw)
+        except (ValueError, TypeError, AttributeError, RecursionError, TrackerNonsense) as error:
+            _LOG.warning("a webhook from the tracker was not understood and is dropped: %s", error)
+            return None
+
+    async def _work(self, look: _Look) -> None:
+        ids = [row.id for row in look.rows]
+        self._taken.update(ids)
+        try:
+            await self._look(look, ids)
+        except TrackerError as error:
+            await self._postpone(look, ids, error)
+        except AccordError as error:
+            await self._hold(ids, [error], look.issue.key if look.issue else None, None)
+        finally:
+            self._taken.difference_update(ids)
+
+    async def _look(self, look: _Look, ids: list[int]) -> None:
+        async def forget(tx: Transaction) -> None:
+            await changes.done(tx, ids)
+            await changes.done_of_issue(tx, look.issue_id, up_to=max(ids))
+            for row_id in ids:
+                await problems.close(tx, stage=problems.CHANGE, ref=row_id)
+
+        if look.deleted:
+            await self._outgoing.gone(look.issue_id, also=forget)
+            return
+        issue = look.issue
+        if issue is None or not issue.complete:
+            try:
+                issue = await self._site.tracker.issue(look.issue_id)
+            except TrackerNotFound:
+                # Deleted since, or hidden from us; a deletion has a notice of its own, a sweep finds a hidden one.
+                await self._site.store.write(forget)
+                return
+        left = await self._outgoing.changed(issue, also=forget)
+        errors = [one for one in left if one.error is not None]
+        if errors:
+            await self._hold_left(ids, issue, errors)
+        elif any(one.sent is Sent.LATER for one in left):
+            due = self._site.clock.now_ms() + LATER_MS
+            await self._site.store.write(lambda tx: changes.postpone(tx, ids, due_ms=due))
+
+    async def _hold_left(self, ids: list[int], issue: Issue, left: Sequence[Left]) -> None:
+        for one in left:
+            if one.error is not None:
+                await self._hold(ids, [one.error], issue.key, one)
+
+    async def _hold(
+        self, ids: list[int], errors: Sequence[AccordError], issue_key: str | None, left: Left | None
+    ) -> None:
+        """Keep the newest notice for a person, under one problem a connection."""
+        now = self._site.clock.now_ms()
+        where = f"{left.party.name}: " if left else ""
+        problem = Problem(
+            connection_id=left.party.id if left else None,
+            stage=problems.CHANGE,
+            ref=max(ids),
+            issue_key=issue_key,
+            code=type(errors[0]).__name__,
+            message=where + " ".join(error.message for error in errors),
+            advice=errors[0].advice or "Put right what is named here, then retry.",
+        )
+
+        async def work(tx: Transaction) -> None:
+            await changes.done(tx, [row_id for row_id in ids if row_id != max(ids)])
+            await changes.hold(tx, [max(ids)])
+            await problems.report(tx, problem, now_ms=now)
+
+        await self._site.store.write(work)
+
+    async def _postpone(self, look: _Look, ids: list[int], error: TrackerError) -> None:
+        if not error.temporary:
+            await self._hold(ids, [error], look.issue.key if look.issue else None, None)
+            return
+        attempts = max(row.attempts for row in look.rows) + 1
+        wait_ms = error.retry_after * 1000 if isinstance(error, TrackerBusy) else backoff_ms(attempts)
+        wait_ms = wait_ms * (0.5 + self._site.clock.jitter())
+        due = self._site.clock.now_ms() + int(wait_ms)
+        problem = Problem(
+            connection_id=None,
+            stage=problems.CHANGE,
+            ref=max(ids),
+            issue_key=look.issue.key if look.issue else None,
+            code=type(error).__name__,
+            message=error.message,
+            advice=error.advice or "It is tried again by itself.",
+        )
+
+        async def work(tx: Transaction) -> None:
+            await changes.postpone(tx, ids, due_ms=due)
+            if attempts >= TELL_AFTER:
+                await problems.report(tx, problem, now_ms=self._site.clock.now_ms())
+
+        await self._site.store.write(work)
+        self.crew.pause(wait_ms / 1000)
+
+
+TELL_AFTER = 3
+"""Tries after which a tracker that does not answer becomes a problem that people see."""
+
+
+def backoff_ms(attempts: int) -> float:
+    """Return how long to wait after so many failures: 1 s, doubling, at most 5 minutes."""
+    return float(min(MAX_BACKOFF_MS, 1000 * 2 ** min(attempts - 1, 12)))
+
+
+def _join(look: _Look | None, row: StoredChange, change: Change) -> _Look:
+    """Add a notice to what is known: the newest state counts, and a deletion is final."""
+    if look is None:
+        return _Look(change.issue_id, (row,), change.issue, change.deleted)
+    issue = look.issue
+    if change.issue is not None and (issue is None or millis(change.issue) >= millis(issue)):
+        issue = change.issue
+    if change.issue is None and not change.deleted:
+        issue = None  # something happened that the notice does not show: ask
+    return _Look(change.issue_id, (*look.rows, row), issue, look.deleted or change.deleted)
