@@ -116,12 +116,13 @@ class JqlContext(Protocol):
         """Return the fields of this name (several when custom fields share it), usually ``FieldTable.find``."""
         ...
 
-    def resolve(self, field: JqlField, text: str) -> Sequence[str]:
+    def resolve(self, field: JqlField, text: str, *, id_first: bool) -> Sequence[str]:
         """Return the values that a literal of an ENTITY, USER, GROUP or ISSUE field stands for, as ids.
 
-        A name comes first, without regard to case, then an id; several projects may share a version's name.
-        Empty when there is no such value. An ISSUE literal is a key (also a former one) or an issue id.
-        A USER literal is a user name, key or e-mail address.
+        Names are compared without regard to case; several projects may share a version's name. Empty when there
+        is no such value. A quoted literal is tried as a name, then as an id; a bare number (``id_first``) the
+        other way round. An ISSUE literal is a key (also a former one), or an issue id when ``id_first``.
+        A USER literal is a user name, key, full name or e-mail address.
         """
         ...
 
