@@ -73,6 +73,11 @@ async def close(tx: Transaction, *, stage: str, ref: int | None, connection_id: 
         )
 
 
+async def close_one(tx: Transaction, problem_id: int) -> None:
+    """A person dealt with it."""
+    await tx.execute("UPDATE problem SET state = 'closed' WHERE id = :id", {"id": problem_id})
+
+
 async def open_problems(reader: Reader, *, connection_id: int | None = None, limit: int = 1000) -> list[Problem]:
     """Return open problems, newest first."""
     rows = await reader.fetch_all(

@@ -1,0 +1,188 @@
+"""The settings of one node: a folder with ``accord.toml``, secrets in files of their own, the database and the keys.
+
+Reads and writes settings; never holds a connection's rules, which are in the database. A secret is read where it is
+needed and shown nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from tomlkit.exceptions import TOMLKitError
+
+from node.errors import ConfigError
+
+SETTINGS = "accord.toml"
+DEFAULT_PORT = 8470
+DEFAULT_ADMIN_PORT = 8471
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+
+
+class NodeSettings(_Settings):
+    """Who this node is and where it listens."""
+
+    name: Name
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_PORT
+    public_url: Url | None = None
+    """Where peers reach this node; without it the peer must have one."""
+    admin_port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_ADMIN_PORT
+    """The command line talks to this port, which is open on the loopback only."""
+
+
+class JiraSettings(_Settings):
+    """Our Jira. Without ``user`` the token is a personal access token, else ``user`` and token are sent as Basic."""
+
+    url: Url
+    user: str | None = None
+    webhook_url: Url | None = None
+    """Where Jira reaches this node, if that is not ``public_url``."""
+    webhooks: Literal["auto", "manual", "off"] = "auto"
+    """``auto`` registers our webhook, ``manual`` expects an admin to, ``off`` relies on sweeps alone."""
+    parallel: Annotated[int, Field(ge=1, le=32)] = 4
+
+
+class SyncSettings(_Settings):
+    """How the node behaves. Times in seconds, sizes in megabytes (1,000,000 bytes)."""
+
+    sweep: Annotated[float, Field(gt=0, le=86_400)] = 300
+    sweep_without_webhooks: Annotated[float, Field(gt=0, le=86_400)] = 15
+    max_file: Annotated[int, Field(ge=1, le=2000)] = 250
+    allow_http: bool = False
+    """Peers may be reached over plain http. Messages are signed and sealed all the same."""
+    allow_private_peers: bool = False
+    """Peers may have addresses of a private network."""
+    must_compare: bool = False
+    """A connection carries issues only after the short codes were compared."""
+
+
+class Settings(_Settings):
+    """All of ``accord.toml``."""
+
+    node: NodeSettings
+    jira: JiraSettings
+    sync: SyncSettings = SyncSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret that does not show itself."""
+
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFolder:
+    """Where everything of one node is."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The one database file."""
+        return self.root / "accord.db"
+
+    @property
+    def keys(self) -> Path:
+        """Private keys, apart from the database, so that a copy of it holds none."""
+        return self.root / "keys"
+
+    @property
+    def blobs(self) -> Path:
+        """Bytes of files on their way."""
+        return self.root / "blobs"
+
+    @property
+    def running(self) -> Path:
+        """Written while the node runs: where its admin API is."""
+        return self.root / "running.json"
+
+    def settings(self) -> Settings:
+        """Read ``accord.toml``.
+
+        Raises:
+            ConfigError: it is not there or cannot be understood.
+        """
+        path = self.root / SETTINGS
+        try:
+            return Settings.model_validate(tomlkit.parse(path.read_text("utf-8")).unwrap())
+        except FileNotFoundError:
+            raise ConfigError(
+                f"There is no Accord node in {self.root}.",
+                advice="Create one with: accord init --name NAME --jira-url URL (or name its folder with --dir).",
+            ) from None
+        except (TOMLKitError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not valid TOML: {error}", advice="Correct the file.") from None
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"{path}: {place}: {first['msg']}", advice="Correct this setting.") from None
+
+    def create(self, settings: Settings, *, jira_token: Secret) -> None:
+        """Make the folder with settings and fresh secrets.
+
+        Raises:
+            ConfigError: there is a node already, or the folder cannot be made.
+        """
+        if (self.root / SETTINGS).exists():
+            raise ConfigError(
+                f"There is an Accord node in {self.root} already.",
+                advice="Choose another folder with --dir, or change its accord.toml.",
+            )
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.chmod(0o700)
+            self._write_secret("jira-token", jira_token.value)
+            self._write_secret("api-token", secrets.token_urlsafe(32))
+            self._write_secret("webhook-token", secrets.token_urlsafe(32))
+            document = settings.model_dump(exclude_none=True)
+            (self.root / SETTINGS).write_text(tomlkit.dumps(document), "utf-8")
+        except OSError as error:
+            raise ConfigError(f"The node's folder {self.root} cannot be written: {error.strerror}.") from None
+
+    def secret(self, name: Literal["jira-token", "api-token", "webhook-token"]) -> Secret:
+        """Read a secret.
+
+        Raises:
+            ConfigError: it is missing, or others may read its file.
+        """
+        path = self.root / "secrets" / name
+        try:
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                raise ConfigError(f"{path} can be read by others.", advice=f"Close it with: chmod 600 {path}")
+            return Secret(path.read_text("utf-8").strip())
+        except OSError as error:
+            raise ConfigError(
+                f"The secret file {path} cannot be read: {error.strerror}.",
+                advice="Restore it from a backup, or run accord init in a new folder.",
+            ) from None
+
+    def replace_jira_token(self, token: Secret) -> None:
+        """Keep a new Jira token in place of the old one."""
+        self._write_secret("jira-token", token.value)
+
+    def _write_secret(self, name: str, value: str) -> None:
+        folder = self.root / "secrets"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        temporary = folder / f".{name}.new"
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(value + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / name)
