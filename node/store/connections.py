@@ -101,6 +101,11 @@ async def every(reader: Reader) -> list[Connection]:
     return [_connection(row) for row in await reader.fetch_all("SELECT * FROM connection ORDER BY id")]
 
 
+async def pending(reader: Reader) -> list[Connection]:
+    """Return the connections whose pairing has not ended."""
+    return [_connection(row) for row in await reader.fetch_all("SELECT * FROM connection WHERE state = 'pending'")]
+
+
 async def names(reader: Reader) -> set[str]:
     """Return all names that are taken."""
     return {row["name"] for row in await reader.fetch_all("SELECT name FROM connection")}
@@ -124,9 +129,18 @@ async def set_verified(tx: Transaction, connection_id: int) -> None:
     await tx.execute("UPDATE connection SET verified = 1 WHERE id = :id", {"id": connection_id})
 
 
-async def set_pairing(tx: Transaction, connection_id: int, record: str) -> None:
-    """Keep the record of the pairing machine."""
-    await tx.execute("UPDATE connection SET pairing = :record WHERE id = :id", {"record": record, "id": connection_id})
+async def replace_pairing(tx: Transaction, connection_id: int, before: str | None, after: str) -> bool:
+    """Keep the new record of the pairing machine; False, and no change, if somebody else has moved it meanwhile."""
+    done = await tx.execute(
+        "UPDATE connection SET pairing = :after WHERE id = :id AND pairing IS :before",
+        {"after": after, "id": connection_id, "before": before},
+    )
+    return done.rowcount == 1
+
+
+async def delete(tx: Transaction, connection_id: int) -> None:
+    """Forget a connection that never began."""
+    await tx.execute("DELETE FROM connection WHERE id = :id", {"id": connection_id})
 
 
 async def pin(
