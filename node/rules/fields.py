@@ -120,6 +120,15 @@ def shared_value(value: Value, people: People = "name") -> Value:
     return value
 
 
+def leaving(value: Value) -> Value:
+    """Return a value that a script lets out: as ``shared_value``, but an address that the script put there stays."""
+    if isinstance(value, list):
+        return [leaving(item) for item in value]
+    if isinstance(value, dict) and isinstance(value.get("display_name"), str) and value.get("email"):
+        return {"display_name": value["display_name"], "email": value["email"]}
+    return shared_value(value)
+
+
 _READERS: Mapping[str, Callable[[Issue, People], Value]] = {
     "key": lambda issue, _: issue.key,
     "project": lambda issue, _: issue.project,

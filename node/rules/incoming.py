@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any
 
 from node.errors import RuleError
 from node.rules.comments import format_comment, format_worklog
 from node.rules.facts import TrackerFacts
-from node.rules.fields import STANDARD
+from node.rules.fields import STANDARD, is_custom
+from node.rules.helpers import ConnectionHelpers, Twins, script_schema
 from node.rules.issue_type import TypeChoice, choose_type
 from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
 from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
-from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, is_visual
+from node.rules.plain import (
+    Untrusted,
+    plain_issue,
+    plain_replica,
+    plain_result,
+    read_draft_collections,
+    read_fields,
+    read_text,
+)
+from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep, is_visual
 from node.rules.scope import mismatch, seen_of_fields
-from node.rules.script.engine import RuleEngine
+from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
+from node.rules.script_step import engine_or_refuse, field_origins, refuse
 from node.rules.values import PEOPLE, Target
 from node.trackers.issue import Issue, Value
 from protocol.replica import Replica
-
-
-class Twins(Protocol):
-    """Finds our issue that is linked with one of the peer's on this connection."""
-
-    async def local_key(self, remote: str) -> str | None:
-        """Return our key for the peer's key or handle, or None while it is not linked."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +63,10 @@ class _Work:
     comments: tuple[DraftComment, ...] | None = None
     attachments: tuple[DraftAttachment, ...] | None = None
     worklogs: tuple[DraftWorklog, ...] | None = None
+    transition: str | None = None
     origins: dict[str, Origin] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    calls: list[HelperCall] = field(default_factory=list)
 
     @property
     def issue_type(self) -> str | None:
@@ -77,8 +83,10 @@ class _Work:
             comments=self.comments,
             attachments=self.attachments,
             worklogs=self.worklogs,
+            transition=self.transition,
             origins=self.origins,
             log=tuple(self.log),
+            calls=tuple(self.calls),
         )
 
 
@@ -110,12 +118,8 @@ class IncomingRules:
             if isinstance(step, Numbered):
                 if step.step.when == "always" or context.issue is None:
                     await _map(work, step)
-            else:
-                raise RuleError(
-                    f"Step {step[0]} is a script, and this node has no script engine.",
-                    step=step[0],
-                    advice="Start the node with its script engine, or replace the step by mappings.",
-                )
+            elif (skip := await _run(work, *step, self._engine)) is not None:
+                return skip
         await _ensure_type(work)
         return work.draft()
 
@@ -151,6 +155,48 @@ async def _map(work: _Work, numbered: Numbered) -> None:
         return
     work.fields[name] = mapped.value
     work.origins[name] = origin
+
+
+async def _run(work: _Work, number: int, step: ScriptStep, engine: RuleEngine | None) -> Skip | None:
+    """Run a script step on the draft so far; a Skip ends the evaluation."""
+    context = work.context
+    result = await engine_or_refuse(engine, number).evaluate(
+        Script(step.source, "incoming", await script_schema(context.facts, work.project), number),
+        ScriptInputs(
+            issue=plain_issue(context.issue) if context.issue else {"project": work.project},
+            replica=plain_replica(work.replica),
+            draft=plain_result(work.draft()),
+            previous=plain_replica(context.previous) if context.previous else None,
+            first_sync=context.first_sync,
+        ),
+        ConnectionHelpers(context.facts, work.project, context.twins),
+    )
+    work.log += result.log
+    work.calls += result.calls
+    if result.skipped is not None:
+        return Skip(result.skipped, Origin(number, result.skipped_line), tuple(work.log))
+    try:
+        _take(work, result.changes)
+    except Untrusted as error:
+        refuse(number, str(error))
+    work.origins |= field_origins(number, result.origins)
+    return None
+
+
+def _take(work: _Work, changes: Mapping[str, Any]) -> None:
+    """Make a script's result the draft. Raises Untrusted."""
+    wanted = read_fields(changes)
+    for name in wanted:
+        known = STANDARD.get(name)
+        if not (known.writable if known else is_custom(name)):
+            raise Untrusted(f"it set {name!r}, which is not a field that can be written")
+    collections = read_draft_collections(changes, work.replica)
+    work.fields = wanted
+    work.comments, work.attachments, work.worklogs = (collections[name] for name in COLLECTIONS)
+    work.transition = read_text(changes, "transition")
+    project = read_text(changes, "project")
+    if project and work.context.issue is None:
+        work.project = project
 
 
 def _read(replica: Replica, source: str) -> tuple[bool, Value]:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from node.errors import RuleError
 from node.rules.ruleset import Default, MappingStep
-from node.rules.values import Item, NoMatch, Target, as_text, convert, is_empty, items_of
+from node.rules.values import Item, NoMatch, Target, as_text, convert, is_empty, items_of, person_of
 from node.trackers.issue import Value
 
 
@@ -80,7 +80,7 @@ def wanted_texts(numbered: Numbered, value: Value, target: Target) -> list[str]:
     values = items_of(value, target) if target.many else (value if isinstance(value, list) else [value])
     texts = []
     for item in values:
-        text = as_text(item).strip()
+        text = as_text(item) if numbered.step.values else person_of(item)
         texts.append((numbered.look_up(text) or "") if numbered.step.values else text)
     if isinstance(numbered.step.otherwise, Default):
         texts.append(numbered.step.otherwise.default)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from node.rules.script.engine import HelperCall
 from node.trackers.issue import Value
 
 
@@ -66,6 +67,8 @@ class Shared:
     key: str | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+    calls: tuple[HelperCall, ...] = ()
+    """What scripts asked on the way, for people to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +124,9 @@ class Draft:
     comments: tuple[DraftComment, ...] | None = None
     attachments: tuple[DraftAttachment, ...] | None = None
     worklogs: tuple[DraftWorklog, ...] | None = None
+    transition: str | None = None
+    """The name of a transition that a script asked for; ``fields["status"]`` names a status instead."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+    calls: tuple[HelperCall, ...] = ()
+    """What scripts asked on the way, for people to see."""

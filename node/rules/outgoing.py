@@ -13,12 +13,15 @@ from typing import Any
 
 from node.errors import RuleError
 from node.rules.facts import TrackerFacts
-from node.rules.fields import STANDARD, is_custom, read_shared, utc, without_address
+from node.rules.fields import STANDARD, is_custom, leaving, read_shared, utc, without_address
+from node.rules.helpers import ConnectionHelpers, Twins, script_schema
 from node.rules.mapping import LeftAlone, Numbered, map_outgoing
 from node.rules.model import Origin, Shared, SharedAttachment, SharedComment, SharedWorklog, Skip
-from node.rules.ruleset import COLLECTIONS, MappingStep, RuleSet
+from node.rules.plain import Untrusted, plain_issue, plain_result, read_fields, read_shared_collections, read_text
+from node.rules.ruleset import COLLECTIONS, MappingStep, RuleSet, ScriptStep
 from node.rules.scope import mismatch, seen_of_issue
-from node.rules.script.engine import RuleEngine
+from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
+from node.rules.script_step import engine_or_refuse, field_origins, refuse
 from node.trackers.issue import CUSTOM, Comment, Issue, User, Value, Worklog
 
 
@@ -39,6 +42,7 @@ class OutgoingContext:
     connection: str = ""
     own_items: AbstractSet[tuple[str, str]] = frozenset()
     facts: TrackerFacts | None = None
+    twins: Twins | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +58,7 @@ class _Work:
     worklogs: tuple[SharedWorklog, ...] | None = None
     origins: dict[str, Origin] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
+    calls: list[HelperCall] = field(default_factory=list)
 
     def shared(self) -> Shared:
         return Shared(
@@ -64,6 +69,7 @@ class _Work:
             key=self.key,
             origins=self.origins,
             log=tuple(self.log),
+            calls=tuple(self.calls),
         )
 
 
@@ -95,12 +101,8 @@ class OutgoingRules:
         for step in self._steps:
             if isinstance(step, Numbered):
                 await _map(work, step)
-            else:
-                raise RuleError(
-                    f"Step {step[0]} is a script, and this node has no script engine.",
-                    step=step[0],
-                    advice="Start the node with its script engine, or replace the step by mappings.",
-                )
+            elif (skip := await _run(work, *step, self._engine)) is not None:
+                return skip
         return work.shared()
 
 
@@ -124,6 +126,35 @@ async def _map(work: _Work, numbered: Numbered) -> None:
     else:
         work.fields[step.target] = mapped.value
     work.origins[step.target] = origin
+
+
+async def _run(work: _Work, number: int, step: ScriptStep, engine: RuleEngine | None) -> Skip | None:
+    """Run a script step on what leaves so far; a Skip ends the evaluation."""
+    context = work.context
+    given = plain_issue(work.issue, context.own_items)
+    result = await engine_or_refuse(engine, number).evaluate(
+        Script(step.source, "outgoing", await script_schema(context.facts, work.issue.project), number),
+        ScriptInputs(
+            issue=given,
+            replica=plain_result(work.shared()),
+            previous=context.previous,
+            first_sync=context.first_sync,
+        ),
+        ConnectionHelpers(context.facts, work.issue.project, context.twins),
+    )
+    work.log += result.log
+    work.calls += result.calls
+    if result.skipped is not None:
+        return Skip(result.skipped, Origin(number, result.skipped_line), tuple(work.log))
+    try:
+        collections = read_shared_collections(result.changes, given)
+        work.fields = {name: leaving(value) for name, value in read_fields(result.changes).items()}
+        work.key = read_text(result.changes, "key")
+    except Untrusted as error:
+        refuse(number, str(error))
+    work.comments, work.attachments, work.worklogs = (collections[name] for name in COLLECTIONS)
+    work.origins |= field_origins(number, result.origins)
+    return None
 
 
 def _repeat(work: _Work, step: MappingStep, origin: Origin) -> None:

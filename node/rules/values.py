@@ -57,8 +57,8 @@ def is_empty(value: Value) -> bool:
 
 def as_text(value: Value) -> str:
     """Return a value as one line or text that a person would read."""
-    if value is None:
-        return ""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -66,8 +66,17 @@ def as_text(value: Value) -> str:
     if isinstance(value, list):
         return ", ".join(text for text in map(as_text, value) if text)
     if isinstance(value, dict):
-        return " / ".join(text for text in map(as_text, value.values()) if text)
-    return str(value)
+        name = value.get("display_name")
+        parts = [name] if isinstance(name, str) else list(value.values())
+        return " / ".join(text for text in map(as_text, parts) if text)
+    return "" if value is None else str(value)
+
+
+def person_of(value: Value) -> str:
+    """Return the text by which a person is looked up: the e-mail address where there is one, else the name."""
+    if isinstance(value, dict) and isinstance(value.get("email"), str):
+        return str(value["email"]).strip()
+    return as_text(value).strip()
 
 
 def find(name: str, among: frozenset[str]) -> str | None:
@@ -187,7 +196,7 @@ def _cascading(value: Value, target: Target) -> Item:
 
 
 def _user(value: Value, target: Target) -> Item:
-    found = target.people.get(as_text(value).strip())
+    found = target.people.get(person_of(value))
     return NoMatch("is nobody whom this Jira or the user map knows") if found is None else found
 
 
