@@ -8,7 +8,7 @@ Times are milliseconds since 1970 UTC. ``mid`` is the text that the message carr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -168,12 +168,14 @@ async def next_queued(reader: Reader, connection_id: int, *, rows: int, size: in
     return [Queued(row["id"], row["mid"].decode(), row["kind"], row["payload"]) for row in found]
 
 
-async def mark_sealed(tx: Transaction, rows: Iterable[Sealed]) -> None:
-    """Give queued rows their place and bytes."""
-    await tx.executemany(
-        "UPDATE outbox SET state = 'sealed', epoch = :epoch, seq = :seq, envelope = :envelope WHERE id = :id",
+async def mark_sealed(tx: Transaction, rows: Sequence[Sealed]) -> bool:
+    """Give queued rows their place and bytes; False if one of them is not queued any more: then undo all."""
+    done = await tx.executemany(
+        "UPDATE outbox SET state = 'sealed', epoch = :epoch, seq = :seq, envelope = :envelope"
+        " WHERE id = :id AND state = 'queued'",
         [{"epoch": row.epoch, "seq": row.seq, "envelope": row.envelope, "id": row.id} for row in rows],
     )
+    return done.rowcount == len(rows)
 
 
 async def sealed_after(reader: Reader, connection_id: int, epoch: int, seq: int, *, rows: int) -> list[Sealed]:
@@ -186,12 +188,49 @@ async def sealed_after(reader: Reader, connection_id: int, epoch: int, seq: int,
     return [Sealed(row["id"], row["epoch"], row["seq"], row["envelope"]) for row in found]
 
 
+async def unacked_bytes(reader: Reader, connection_id: int) -> int:
+    """Return the bytes of sealed envelopes that the peer has not signed for."""
+    row = await reader.fetch_one(
+        "SELECT COALESCE(SUM(LENGTH(envelope)), 0) AS size FROM outbox"
+        " WHERE connection_id = :connection_id AND state = 'sealed'",
+        {"connection_id": connection_id},
+    )
+    return 0 if row is None else int(row["size"])
+
+
+async def envelope_at(reader: Reader, connection_id: int, epoch: int, seq: int) -> bytes | None:
+    """Return the bytes that were sealed for one place, None if there are none any more."""
+    row = await reader.fetch_one(
+        "SELECT envelope FROM outbox WHERE connection_id = :connection_id AND epoch = :epoch AND seq = :seq",
+        {"connection_id": connection_id, "epoch": epoch, "seq": seq},
+    )
+    return None if row is None else row["envelope"]
+
+
+async def held_from(reader: Reader, connection_id: int, epoch: int) -> int | None:
+    """Return the lowest seq of ``epoch`` whose bytes are still here."""
+    row = await reader.fetch_one(
+        "SELECT MIN(seq) AS seq FROM outbox WHERE connection_id = :connection_id AND epoch = :epoch",
+        {"connection_id": connection_id, "epoch": epoch},
+    )
+    return None if row is None else row["seq"]
+
+
 async def mark_acked(tx: Transaction, connection_id: int, epoch: int, seq: int, now_ms: int) -> None:
     """Note that the peer signed for every row of ``epoch`` up to and including ``seq``."""
     await tx.execute(
         "UPDATE outbox SET state = 'acked', acked_ms = :now_ms WHERE connection_id = :connection_id"
         " AND state = 'sealed' AND epoch = :epoch AND seq <= :seq",
         {"now_ms": now_ms, "connection_id": connection_id, "epoch": epoch, "seq": seq},
+    )
+
+
+async def mark_lost(tx: Transaction, connection_id: int, epoch: int, seq: int) -> None:
+    """Note that the peer was restored and holds nothing of ``epoch`` beyond ``seq``: it must be sent again."""
+    await tx.execute(
+        "UPDATE outbox SET state = 'sealed', acked_ms = NULL WHERE connection_id = :connection_id"
+        " AND state = 'acked' AND epoch = :epoch AND seq > :seq",
+        {"connection_id": connection_id, "epoch": epoch, "seq": seq},
     )
 
 

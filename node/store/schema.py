@@ -191,6 +191,7 @@ outbox = _table(
     Column("outcome_ms", Integer),
     UniqueConstraint("connection_id", "mid"),
     Index("ix_outbox_connection_id_state_id", "connection_id", "state", "id"),
+    Index("ix_outbox_connection_id_epoch_seq", "connection_id", "epoch", "seq"),
     Index("ix_outbox_link_id", "link_id"),
 )
 

@@ -1,37 +1,77 @@
 """Where each stream stands, and how reaching its peer goes. Statements only; `protocol.stream` decides.
 
-A connection has one sending (``tx``) and one receiving (``rx``) stream; its state is kept as the JSON that the protocol
-gives. Back-off is a row as well, so that a restart does not make a silent peer busy again.
-Times are milliseconds since 1970 UTC.
+A connection has one sending (``tx``) and one receiving (``rx``) stream, each kept as JSON. Back-off is a row as well,
+so that a restart does not make a node run against a silent peer. Times are milliseconds since 1970 UTC.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from node.store.engine import Reader, Transaction
+from protocol.envelope import Position
+from protocol.stream import RxState, TxState
 
 TX: Final = "tx"
 RX: Final = "rx"
 
 
-async def load(reader: Reader, connection_id: int, direction: str) -> str | None:
-    """Return the stored state of a stream, None before its first message."""
+async def load_tx(reader: Reader, connection_id: int) -> TxState | None:
+    """Return the state of the sending stream, None before the connection began."""
+    value = await _load(reader, connection_id, TX)
+    if value is None:
+        return None
+    return TxState(
+        **{
+            **value,
+            "nonce": bytes.fromhex(value["nonce"]),
+            "head": bytes.fromhex(value["head"]),
+            "base": _position(value["base"]),
+        }
+    )
+
+
+async def save_tx(tx: Transaction, connection_id: int, state: TxState) -> None:
+    """Keep the state of the sending stream."""
+    await _save(tx, connection_id, TX, asdict(state))
+
+
+async def load_rx(reader: Reader, connection_id: int) -> RxState:
+    """Return the state of the receiving stream, from its beginning where nothing came yet."""
+    value = await _load(reader, connection_id, RX)
+    if value is None:
+        return RxState()
+    epoch, seq = value["announced"]
+    return RxState(_position(value["position"]), bytes.fromhex(value["peer_nonce"]), (epoch, seq))
+
+
+async def save_rx(tx: Transaction, connection_id: int, state: RxState) -> None:
+    """Keep the state of the receiving stream."""
+    await _save(tx, connection_id, RX, asdict(state))
+
+
+async def _load(reader: Reader, connection_id: int, direction: str) -> dict[str, Any] | None:
     row = await reader.fetch_one(
         "SELECT state FROM stream WHERE connection_id = :connection_id AND direction = :direction",
         {"connection_id": connection_id, "direction": direction},
     )
-    return None if row is None else str(row["state"])
+    return None if row is None else json.loads(row["state"])
 
 
-async def save(tx: Transaction, connection_id: int, direction: str, state: str) -> None:
-    """Keep the state of a stream."""
+async def _save(tx: Transaction, connection_id: int, direction: str, value: dict[str, Any]) -> None:
+    state = json.dumps(value, default=bytes.hex, separators=(",", ":"))
     await tx.execute(
         "INSERT INTO stream (connection_id, direction, state) VALUES (:connection_id, :direction, :state)"
         " ON CONFLICT (connection_id, direction) DO UPDATE SET state = excluded.state",
         {"connection_id": connection_id, "direction": direction, "state": state},
     )
+
+
+def _position(value: list[Any]) -> Position:
+    epoch, seq, head = value
+    return Position(epoch, seq, bytes.fromhex(head))
 
 
 @dataclass(frozen=True, slots=True)

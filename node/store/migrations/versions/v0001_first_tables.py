@@ -294,6 +294,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("connection_id", "mid", name=op.f("uq_outbox_connection_id_mid")),
         sqlite_strict=True,
     )
+    op.create_index(
+        "ix_outbox_connection_id_epoch_seq", "outbox", ["connection_id", "epoch", "seq"], unique=False
+    )
     op.create_index("ix_outbox_connection_id_state_id", "outbox", ["connection_id", "state", "id"], unique=False)
     op.create_index("ix_outbox_link_id", "outbox", ["link_id"], unique=False)
     op.create_table(
