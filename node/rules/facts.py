@@ -41,6 +41,10 @@ class TrackerFacts(Protocol):
         """Return the one user that the user map, an id, an e-mail address or a display name stands for."""
         ...
 
+    async def user_by_id(self, user_id: str) -> User | None:
+        """Return the user of our Jira with this id."""
+        ...
+
 
 class CachedFacts:
     """``TrackerFacts`` over the tracker port.
@@ -98,6 +102,15 @@ class CachedFacts:
         if not wanted:
             return None
         return await self._keep(("user", wanted.casefold()), lambda: self._find_user(wanted))
+
+    async def user_by_id(self, user_id: str) -> User | None:
+        """Return the user of our Jira with this id."""
+
+        async def find() -> User | None:
+            found = await self._tracker.find_users(user_id)
+            return next((user for user in found if user.id == user_id), None)
+
+        return await self._keep(("user id", user_id), find)
 
     async def _find_user(self, who: str) -> User | None:
         mapped = self._user_map.get(who.casefold(), who)

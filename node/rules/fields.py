@@ -77,7 +77,8 @@ def is_custom(name: str) -> bool:
     return name.startswith(CUSTOM) and len(name) > len(CUSTOM)
 
 
-def _person(user: User | None, people: People) -> Value:
+def person(user: User | None, people: People) -> str | None:
+    """Return how a user leaves: by name, or by e-mail address where a rule says so."""
     if user is None:
         return None
     if people == "email":
@@ -145,9 +146,9 @@ _READERS: Mapping[str, Callable[[Issue, People], Value]] = {
     "fix_versions": lambda issue, _: list(issue.fix_versions),
     "affects_versions": lambda issue, _: list(issue.affects_versions),
     "due": lambda issue, _: issue.due,
-    "assignee": lambda issue, people: _person(issue.assignee, people),
-    "reporter": lambda issue, people: _person(issue.reporter, people),
-    "creator": lambda issue, people: _person(issue.creator, people),
+    "assignee": lambda issue, people: person(issue.assignee, people),
+    "reporter": lambda issue, people: person(issue.reporter, people),
+    "creator": lambda issue, people: person(issue.creator, people),
     "parent_key": lambda issue, _: issue.parent_key,
     "original_estimate": lambda issue, _: issue.original_estimate,
     "remaining_estimate": lambda issue, _: issue.remaining_estimate,

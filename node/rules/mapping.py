@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from node.errors import RuleError
 from node.rules.ruleset import Default, MappingStep
-from node.rules.values import Item, NoMatch, Target, as_text, convert, is_empty, items_of, person_of
+from node.rules.values import Item, NoMatch, Target, as_text, convert, is_empty, items_of, key_of, person_of
 from node.trackers.issue import Value
 
 
@@ -57,11 +57,11 @@ class LeftAlone:
     reason: str
 
 
-def map_outgoing(numbered: Numbered, value: Value) -> Mapped | LeftAlone:
-    """Return what leaves. With a value map, only values that are in it leave. Raises RuleError."""
-    if isinstance(value, list):
-        return _map_list(numbered, value, _as_is)
-    return _map_one(numbered, value, _as_is)
+def map_outgoing(numbered: Numbered, value: Value, kind: str = "") -> Mapped | LeftAlone:
+    """Return what leaves of a field of that kind. With a value map, only values that are in it. Raises RuleError."""
+    if isinstance(value, list) and kind != "cascading":
+        return _map_list(numbered, value, _Fit(numbered, _as_is, kind))
+    return _map_one(numbered, value, _Fit(numbered, _as_is, kind))
 
 
 def map_incoming(numbered: Numbered, value: Value, target: Target) -> Mapped | LeftAlone:
@@ -70,9 +70,10 @@ def map_incoming(numbered: Numbered, value: Value, target: Target) -> Mapped | L
     def to_target(item: Value) -> Item:
         return convert(item, target)
 
+    fit = _Fit(numbered, to_target, target.kind)
     if target.many:
-        return _map_list(numbered, items_of(value, target), to_target)
-    return _map_one(numbered, value, to_target)
+        return _map_list(numbered, items_of(value, target), fit)
+    return _map_one(numbered, value, fit)
 
 
 def wanted_texts(numbered: Numbered, value: Value, target: Target) -> list[str]:
@@ -91,50 +92,56 @@ def _as_is(value: Value) -> Item:
     return value
 
 
-def _fit(numbered: Numbered, value: Value, to_target: Callable[[Value], Item]) -> Item:
-    if not numbered.step.values:
-        return to_target(value)
-    found = numbered.look_up(as_text(value))
-    return NoMatch("is not in the value map") if found is None else to_target(found)
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Turns one value into what the target holds: through the value map, then to the target's kind."""
+
+    numbered: Numbered
+    to_target: Callable[[Value], Item]
+    kind: str
+
+    def __call__(self, value: Value) -> Item:
+        if not self.numbered.step.values:
+            return self.to_target(value)
+        found = self.numbered.look_up(key_of(value, self.kind))
+        return NoMatch("is not in the value map") if found is None else self.to_target(found)
+
+    def otherwise(self, value: Value, misfit: NoMatch) -> Item:
+        """Apply the step's choice for a value that does not fit; the misfit comes back if nothing is to be done."""
+        choice = self.numbered.step.otherwise
+        if choice == "nothing":
+            return misfit
+        if choice == "error":
+            _refuse(self.numbered, f"{_shown(value)} {misfit.reason}")
+        default = self.to_target(choice.default)
+        if isinstance(default, NoMatch):
+            both = f"{_shown(value)} {misfit.reason}, and the default {_shown(choice.default)} {default.reason}"
+            _refuse(self.numbered, both)
+        return default
 
 
-def _map_one(numbered: Numbered, value: Value, to_target: Callable[[Value], Item]) -> Mapped | LeftAlone:
+def _map_one(numbered: Numbered, value: Value, fit: _Fit) -> Mapped | LeftAlone:
     if is_empty(value) and numbered.look_up("") is None:
         return Mapped(None)
-    fitted = _fit(numbered, value, to_target)
-    if not isinstance(fitted, NoMatch):
-        return Mapped(fitted)
-    default = _otherwise(numbered, value, fitted, to_target)
-    if isinstance(default, NoMatch):
-        return LeftAlone(f"{numbered}: nothing was set, because {_shown(value)} {default.reason}.")
-    return Mapped(default)
-
-
-def _map_list(numbered: Numbered, values: list[Value], to_target: Callable[[Value], Item]) -> Mapped | LeftAlone:
-    if not values and (empty := numbered.look_up("")) is not None:
-        values = [empty] if not isinstance(to_target(empty), NoMatch) else []
-        return Mapped([item for item in map(to_target, values) if not isinstance(item, NoMatch)])
-    fitted: list[Value] = []
-    for value in values:
-        item = _fit(numbered, value, to_target)
-        if isinstance(item, NoMatch):
-            item = _otherwise(numbered, value, item, to_target)
-        if not isinstance(item, NoMatch) and item not in fitted:
-            fitted.append(item)
+    fitted = fit(value)
+    if isinstance(fitted, NoMatch):
+        fitted = fit.otherwise(value, fitted)
+    if isinstance(fitted, NoMatch):
+        return LeftAlone(f"{numbered}: nothing was set, because {_shown(value)} {fitted.reason}.")
     return Mapped(fitted)
 
 
-def _otherwise(numbered: Numbered, value: Value, misfit: NoMatch, to_target: Callable[[Value], Item]) -> Item:
-    """Apply the step's choice for a value that does not fit; the misfit comes back where nothing is to be done."""
-    choice = numbered.step.otherwise
-    if choice == "nothing":
-        return misfit
-    if choice == "error":
-        _refuse(numbered, f"{_shown(value)} {misfit.reason}")
-    default = to_target(choice.default)
-    if isinstance(default, NoMatch):
-        _refuse(numbered, f"{_shown(value)} {misfit.reason}, and the default {_shown(choice.default)} {default.reason}")
-    return default
+def _map_list(numbered: Numbered, values: list[Value], fit: _Fit) -> Mapped:
+    if not values and numbered.look_up("") is not None:
+        values = [""]
+    fitted: list[Value] = []
+    for value in values:
+        item = fit(value)
+        if isinstance(item, NoMatch):
+            item = fit.otherwise(value, item)
+        if not isinstance(item, NoMatch) and item not in fitted:
+            fitted.append(item)
+    return Mapped(fitted)
 
 
 def _refuse(numbered: Numbered, what: str) -> NoReturn:

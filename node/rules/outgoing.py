@@ -13,7 +13,7 @@ from typing import Any
 
 from node.errors import RuleError
 from node.rules.facts import TrackerFacts
-from node.rules.fields import STANDARD, is_custom, leaving, read_shared, utc, without_address
+from node.rules.fields import STANDARD, is_custom, leaving, person, read_shared, utc, without_address
 from node.rules.helpers import ConnectionHelpers, Twins, script_schema
 from node.rules.mapping import LeftAlone, Numbered, map_outgoing
 from node.rules.model import Origin, Shared, SharedAttachment, SharedComment, SharedWorklog, Skip
@@ -22,7 +22,8 @@ from node.rules.ruleset import COLLECTIONS, MappingStep, RuleSet, ScriptStep
 from node.rules.scope import mismatch, seen_of_issue
 from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
 from node.rules.script_step import engine_or_refuse, field_origins, refuse
-from node.trackers.issue import CUSTOM, Comment, Issue, User, Value, Worklog
+from node.rules.values import PEOPLE
+from node.trackers.issue import Comment, Issue, User, Value, Worklog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +33,8 @@ class OutgoingContext:
     ``first_sync``: nothing was sent for this issue yet. ``linked``: it is in sync already, so the scope does not
     matter. ``previous``: the content that was sent last, with ``fields`` in it. ``own_items``: (kind, our tracker's
     id) of what the sync itself wrote into the issue, kinds being ``comment``, ``attachment`` and ``worklog``; ids alone
-    would not do, because a comment and a file may have the same one. ``facts`` lets a field that Jira no longer has be
-    told from one that is empty.
+    would not do, because a comment and a file may have the same one. Custom fields
+    leave only with ``facts``: a field that Jira no longer has is not an empty one, and a user id is not a text.
     """
 
     first_sync: bool
@@ -116,8 +117,8 @@ async def _map(work: _Work, numbered: Numbered) -> None:
     if step.when == "create" and not work.context.first_sync:
         _repeat(work, step, origin)
         return
-    await _must_exist(work, numbered)
-    mapped = map_outgoing(numbered, read_shared(work.issue, step.source, step.people))
+    kind, value = await _read(work, numbered)
+    mapped = map_outgoing(numbered, value, kind)
     if isinstance(mapped, LeftAlone):
         work.log.append(mapped.reason)
         return
@@ -169,18 +170,46 @@ def _repeat(work: _Work, step: MappingStep, origin: Origin) -> None:
     work.origins[step.target] = origin
 
 
-async def _must_exist(work: _Work, numbered: Numbered) -> None:
-    """Stop where a field is gone from Jira: sending "empty" would empty the other side."""
-    source = numbered.step.source
-    if source in STANDARD or source.removeprefix(CUSTOM) in work.issue.custom:
-        return
-    if is_custom(source) and (work.context.facts is None or await work.context.facts.kind(source) is not None):
-        return
-    raise RuleError(
-        f"Step {numbered.number} reads the field {source!r}, and this Jira has no such field.",
-        step=numbered.number,
-        advice="Correct the step's source, or refresh the field list; then retry the issue.",
-    )
+async def _read(work: _Work, numbered: Numbered) -> tuple[str, Value]:
+    """Return the kind and value of a step's source.
+
+    Stops where a field is gone from Jira: sending "empty" would empty the other side. A custom field of unknown kind
+    does not leave either, because a user id in it would look like any other text.
+    """
+    step = numbered.step
+    if step.source in STANDARD:
+        return STANDARD[step.source].kind, read_shared(work.issue, step.source, step.people)
+    facts = work.context.facts
+    kind = await facts.kind(step.source) if facts is not None and is_custom(step.source) else None
+    if kind is None:
+        raise RuleError(
+            f"Step {numbered.number} reads the field {step.source!r}, and this Jira has no such field.",
+            step=numbered.number,
+            advice="Correct the step's source, or refresh the field list; then retry the issue.",
+        )
+    value = read_shared(work.issue, step.source, step.people)
+    if kind in PEOPLE:
+        value = await _people(work, numbered, value)
+    return kind, value
+
+
+async def _people(work: _Work, numbered: Numbered, ids: Value) -> Value:
+    """Return people by name, or by e-mail address where the step says so: user ids never leave."""
+    issue, facts = work.issue, work.context.facts
+    near = {user.id: user for user in (issue.assignee, issue.reporter, issue.creator) if user is not None}
+    names: list[Value] = []
+    for user_id in ids if isinstance(ids, list) else [ids]:
+        if not isinstance(user_id, str) or facts is None:
+            continue
+        user = near.get(user_id) or await facts.user_by_id(user_id)
+        name = person(user, numbered.step.people)
+        if name is None:
+            work.log.append(f"{numbered}: a person was left out, because no {numbered.step.people} is known.")
+        else:
+            names.append(name)
+    if isinstance(ids, list):
+        return names
+    return names[0] if names else None
 
 
 def _map_collection(work: _Work, step: MappingStep) -> None:

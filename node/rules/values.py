@@ -24,6 +24,9 @@ CHOICES = frozenset({"select", "radio", "multi-select", "checkbox", "version", "
 PEOPLE = frozenset({"user", "multi-user"})
 """Kinds that hold users."""
 
+LEVEL = " / "
+"""Stands between the two levels of a cascading option where it is written as one text."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -68,8 +71,13 @@ def as_text(value: Value) -> str:
     if isinstance(value, dict):
         name = value.get("display_name")
         parts = [name] if isinstance(name, str) else list(value.values())
-        return " / ".join(text for text in map(as_text, parts) if text)
+        return LEVEL.join(text for text in map(as_text, parts) if text)
     return "" if value is None else str(value)
+
+
+def key_of(value: Value, kind: str) -> str:
+    """Return the text under which a value is looked up in a value map."""
+    return LEVEL.join(map(as_text, value)) if kind == "cascading" and isinstance(value, list) else as_text(value)
 
 
 def person_of(value: Value) -> str:
@@ -178,13 +186,8 @@ def _choice(value: Value, target: Target) -> Item:
 
 
 def _cascading(value: Value, target: Target) -> Item:
-    if isinstance(value, dict):
-        parts = [as_text(value.get("value")), as_text(value.get("child"))]
-    elif isinstance(value, list):
-        parts = [as_text(part) for part in value]
-    else:
-        parts = [part.strip() for part in as_text(value).split(" / ")]
-    parts = [part for part in parts if part]
+    parts = [as_text(part) for part in value] if isinstance(value, list) else as_text(value).split(LEVEL)
+    parts = [part.strip() for part in parts if part.strip()]
     if not 1 <= len(parts) <= 2:  # noqa: PLR2004 - a cascading field has two levels
         return NoMatch("is not an option with at most one option below it")
     if target.allowed is not None:
@@ -192,7 +195,7 @@ def _cascading(value: Value, target: Target) -> Item:
         if first is None:
             return NoMatch("is not a value that this field offers")
         parts[0] = first
-    return {"value": parts[0], "child": parts[1] if len(parts) > 1 else None}
+    return list[Value](parts)
 
 
 def _user(value: Value, target: Target) -> Item:
