@@ -54,9 +54,12 @@ def restore_file(backup: Path, path: Path, *, now_ms: int) -> Path | None:
     The caller holds the lock of the directory. The restored database says so in ``meta`` (`RESTORED_KEY`).
 
     Raises:
+        StoreRefused: there is no backup, or it is empty; nothing was changed.
         StoreDamaged: the backup is broken, or no database of ours; nothing was changed.
         StoreUnavailable: the disk is full or fails; the database is the old one.
     """
+    if not backup.is_file():
+        raise StoreRefused(f"there is no backup {backup}; nothing was changed", advice="Name another file.")
     if look(backup, thorough=True) is None:
         raise StoreRefused(f"the backup {backup} is empty; nothing was changed", advice="Name another backup.")
     fresh = path.with_name(f"{path.name}.partial")

@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from node.store.driver import translate
+from node.store.driver import address_of, translate
 from node.store.errors import StoreDamaged, StoreError, StoreUnavailable
 
 OWNER_ONLY_FILE = 0o600
@@ -75,7 +75,9 @@ def look(path: Path, *, thorough: bool) -> str | None:
         StoreUnavailable: it cannot be read.
     """
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # A start needs to write: after a crash SQLite first recovers the WAL.
+        address = address_of(path, mode="ro" if thorough else "rw")
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
             check = "integrity_check" if thorough else "quick_check"
             lines = [str(line) for (line,) in connection.execute(f"PRAGMA {check}({_DAMAGE_LINES})")]
             tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")}

@@ -16,11 +16,10 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from node.store.backup import backup_file
-from node.store.driver import WRITER_SETTINGS
+from node.store.driver import WRITER_SETTINGS, address_of, translate
 from node.store.errors import StoreMigrationFailed, StoreTooNew
 from node.store.files import look, make_private
 from node.store.library import require_fit
@@ -34,12 +33,13 @@ _one_at_a_time = threading.Lock()
 
 
 @cache
-def known_versions() -> tuple[str, ...]:
-    """Return the schema versions that this accord knows, oldest first."""
-    return tuple(script.revision for script in _scripts().walk_revisions())[::-1]
+def known_versions(steps: Path = MIGRATIONS) -> tuple[str, ...]:
+    """Return the schema versions that a folder of migrations knows, oldest first."""
+    scripts = ScriptDirectory.from_config(_config(steps))
+    return tuple(script.revision for script in scripts.walk_revisions())[::-1]
 
 
-def prepare(path: Path, *, now_ms: int) -> Path | None:
+def prepare(path: Path, *, now_ms: int, steps: Path = MIGRATIONS) -> Path | None:
     """Make, check and migrate the database; return the backup that was made before a migration.
 
     Raises:
@@ -48,38 +48,40 @@ def prepare(path: Path, *, now_ms: int) -> Path | None:
     require_fit()
     make_private(path)
     found = look(path, thorough=False)
-    newest = known_versions()[-1]
+    known = known_versions(steps)
+    newest = known[-1]
     if found == newest:
         return None
     saved: Path | None = None
     if found is not None:
-        if found not in known_versions():
+        if found not in known:
             raise _too_new(path, found, newest)
         saved = path.with_name(f"{path.stem}-{found}-before-{newest}-{now_ms}{path.suffix}")
         backup_file(path, saved)
     try:
-        _upgrade(path)
-    except (SQLAlchemyError, sqlite3.Error, CommandError, _BrokenReferences) as error:
+        _upgrade(path, steps)
+    except Exception as error:  # a migration is a program: whatever it raises, the database is as it was
         raise StoreMigrationFailed(
-            f"the database {path} could not be brought from schema {found or 'none'} to {newest}; it is as it was",
-            advice="Go back to the accord that wrote it, and report this with the log."
-            + (f" A copy from before is in {saved}." if saved else ""),
+            f"the database {path} could not be brought from schema {found or 'none'} to {newest}; it is as it was. "
+            f"{_reason(error)}",
+            advice="Make space on the disk if that is the reason; else go back to the accord that wrote it, and report "
+            "this with the log." + (f" A copy from before is in {saved}." if saved else ""),
         ) from error
     return saved
 
 
-def _upgrade(path: Path) -> None:
+def _upgrade(path: Path, steps: Path) -> None:
     engine = sqlalchemy.create_engine(
         "sqlite://",
         # The driver's own implicit transactions would commit before each change of the schema.
-        creator=lambda: sqlite3.connect(path, isolation_level=None),
+        creator=lambda: sqlite3.connect(address_of(path, mode="rw"), uri=True, isolation_level=None),
         poolclass=sqlalchemy.NullPool,
     )
     sqlalchemy.event.listen(engine, "connect", _configure)
     sqlalchemy.event.listen(engine, "begin", _begin)
     try:
         with engine.begin() as connection, _one_at_a_time:
-            config = _config()
+            config = _config(steps)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
@@ -107,14 +109,17 @@ def _begin(connection: sqlalchemy.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _config() -> Config:
+def _config(steps: Path) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(steps).replace("%", "%%"))
     return config
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+def _reason(error: Exception) -> str:
+    driver_error = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(driver_error, sqlite3.Error):
+        return f"Reason: {translate(driver_error)}."
+    return f"Reason: {type(error).__name__}: {error}"
 
 
 def _own_version() -> str:

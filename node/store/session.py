@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from typing_extensions import override
+
 from node.store.driver import DRIVER_FAULTS, DriverFault, Limit, translate
 from node.store.errors import StoreError, StoreMisuse
 from node.store.port import SQLITE, Parameters, Result, Row, Sql, Statement
@@ -65,8 +67,13 @@ class SqliteReader:
         return statement, parameters
 
     def _failed(self, error: DriverFault) -> StoreError:
-        self.failure = self._limit.error() if self._limit.passed() else translate(error)
+        self.failure = self._limit.error() if self._limit.passed() else self._words(error)
         return self.failure
+
+    def _words(self, error: DriverFault) -> StoreError:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
+            return StoreMisuse("a read tried to write")
+        return translate(error)
 
 
 class SqliteTransaction(SqliteReader):
@@ -91,6 +98,10 @@ class SqliteTransaction(SqliteReader):
         except DRIVER_FAULTS as error:
             raise self._failed(error) from error
         return Result(cursor.rowcount, cursor.lastrowid or 0)
+
+    @override
+    def _words(self, error: DriverFault) -> StoreError:
+        return translate(error)
 
 
 def _with_fixed(rows: Iterable[Parameters], fixed: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
