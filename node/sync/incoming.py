@@ -200,11 +200,13 @@ class Incoming:
             if not (origin := draft.origins.get(name, Origin(0))).sources or origin.sources & (fresh | gone)
         }
         edited = {name for name, revision in link.edited.items() if revision > message.seen}
+        overtaken = {name for name, revision in link.edited.items() if revision > (link.received or {}).get("seen", 0)}
         return merge(
             draft.fields,
             field_values(ours),
             asked=link.draft,
             touched=touched,
+            overtaken=overtaken,
             edited=edited,
             ours_wins=job.party.inviter,
         )
@@ -275,7 +277,11 @@ class Incoming:
             twin_url=message.replica.url,
             seen=message.revision,
             sent=sent,
-            received={"revision": message.revision, "replica": message.replica.model_dump(mode="json")},
+            received={
+                "revision": message.revision,
+                "seen": message.seen,
+                "replica": message.replica.model_dump(mode="json"),
+            },
             received_changed=dict(message.changed),
             draft={
                 name: value

@@ -60,6 +60,7 @@ def merge(
     *,
     asked: Mapping[str, Value],
     touched: AbstractSet[str],
+    overtaken: AbstractSet[str],
     edited: AbstractSet[str],
     ours_wins: bool,
 ) -> Merged:
@@ -70,6 +71,8 @@ def merge(
         ours: what our issue holds now.
         asked: what the incoming rules wanted after the peer's previous replica.
         touched: fields that depend on something the peer's people changed since then.
+        overtaken: fields that our people changed since the state that the peer's previous replica had seen; what was
+            asked for then says nothing any more, because the peer may have taken our value in between.
         edited: fields that our people changed since the state that the peer had seen.
         ours_wins: who prevails in a conflict. The two nodes must hold opposite answers, or they would swap values.
     """
@@ -79,7 +82,8 @@ def merge(
         mine = ours.get(field)
         if same(mine, theirs):
             continue
-        changed_there = field not in asked or (field in touched and not same(asked[field], theirs))
+        repeated = field in asked and same(asked[field], theirs) and field not in overtaken
+        changed_there = field not in asked or (field in touched and not repeated)
         if not changed_there:
             continue
         if field in edited:

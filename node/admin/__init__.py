@@ -1,0 +1,1 @@
+"""How people's tools reach the running node: one JSON API that the command line and the console share."""

@@ -1,0 +1,156 @@
+"""Looks at everything that a working node needs, and says of each what to do: `accord check`.
+
+Only looks: registers nothing, writes nothing to Jira, sends nothing to a peer.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from node.clock import Clock
+from node.errors import AccordError
+from node.store import connections, library, streams
+from node.store.engine import Store
+from node.trackers.base import Tracker, TrackerInfo, WebhookState
+
+OK = "ok"
+WARNING = "warning"
+ERROR = "error"
+
+MAX_SKEW_S = 60
+"""A clock that is off by more makes times in comments and logs misleading; the protocol itself does not care."""
+MIN_FREE = 1_000_000_000
+"""Bytes free on the node's disk below which a warning is due: 1 GB."""
+SILENT_MS = 24 * 3600 * 1000
+"""A peer not heard of for a day deserves a question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: str
+    text: str
+    advice: str = ""
+
+
+class Checks:
+    """Everything `accord check` looks at, in the order in which a person would."""
+
+    def __init__(
+        self,
+        store: Store,
+        tracker: Tracker,
+        clock: Clock,
+        *,
+        folder: Path,
+        webhook: Callable[[], WebhookState],
+        boundary: Callable[[], Sequence[Finding]],
+    ) -> None:
+        self._store = store
+        self._tracker = tracker
+        self._clock = clock
+        self._folder = folder
+        self._webhook = webhook
+        self._boundary = boundary
+
+    async def run(self) -> list[Finding]:
+        """Look at everything; a part that cannot be looked at is a finding too."""
+        findings: list[Finding] = []
+        try:
+            info = await self._tracker.describe()
+        except AccordError as error:
+            findings.append(Finding("Jira", ERROR, error.message, error.advice))
+        else:
+            findings += [_jira(info), _clock(info, self._clock.now_ms())]
+            findings += [finding async for finding in self._projects()]
+        findings.append(_webhook(self._webhook()))
+        findings += await self._peers()
+        findings += [self._disk(), _sqlite(), *self._boundary()]
+        return findings
+
+    async def _projects(self) -> AsyncIterator[Finding]:
+        rows = await self._store.read(connections.every)
+        for project in sorted({row.project for row in rows if row.state != connections.CLOSED}):
+            what = f"project {project}"
+            try:
+                await self._tracker.project(project)
+                missing = await self._tracker.missing_permissions(project)
+            except AccordError as error:
+                yield Finding(what, ERROR, error.message, error.advice)
+                continue
+            if missing:
+                yield Finding(
+                    what,
+                    ERROR,
+                    f"The sync user lacks: {', '.join(missing)}.",
+                    "Give it these permissions in the project's permission scheme.",
+                )
+            else:
+                yield Finding(what, OK, "The sync user has the permissions that it needs.")
+
+    async def _peers(self) -> list[Finding]:
+        findings = []
+        for row in await self._store.read(connections.every):
+            if row.state != connections.ACTIVE:
+                continue
+            peer = await self._store.read(partial(streams.peer, connection_id=row.id))
+            what = f"connection {row.name}"
+            if peer.attempts:
+                findings.append(
+                    Finding(
+                        what,
+                        ERROR,
+                        f"{row.peer_label or 'The peer'} did not answer {peer.attempts} times: {peer.last_error}",
+                        "What waits is kept and sent when it answers. Ask its admin if this goes on.",
+                    )
+                )
+            elif peer.last_heard_ms is not None and self._clock.now_ms() - peer.last_heard_ms > SILENT_MS:
+                findings.append(Finding(what, WARNING, f"{row.peer_label} was not heard of for more than a day."))
+            else:
+                verified = "" if row.verified else " It is unverified: the short codes were not compared yet."
+                advice = "" if row.verified else f"Compare them by phone: accord verify {row.name}"
+                findings.append(Finding(what, OK if row.verified else WARNING, f"Active.{verified}", advice))
+        return findings
+
+    def _disk(self) -> Finding:
+        free = shutil.disk_usage(self._folder).free
+        text = f"{free / 1e9:.1f} GB free."
+        if free < MIN_FREE:
+            return Finding("disk", WARNING, text, "Make room: without it messages cannot be stored, and wait in Jira.")
+        return Finding("disk", OK, text)
+
+
+def _jira(info: TrackerInfo) -> Finding:
+    who = f"{info.user.display_name} ({info.user.id})"
+    return Finding("Jira", OK, f"{info.title} {info.version} at {info.url}, as {who}, time zone {info.time_zone}.")
+
+
+def _clock(info: TrackerInfo, now_ms: int) -> Finding:
+    if info.server_time is None:
+        return Finding("clock", OK, "Jira does not tell its time.")
+    skew = abs(info.server_time.timestamp() - now_ms / 1000)
+    if skew > MAX_SKEW_S:
+        return Finding(
+            "clock",
+            WARNING,
+            f"This machine's clock and Jira's differ by {skew:.0f} seconds.",
+            "Nothing is lost by it, but set both by NTP so that times in logs can be compared.",
+        )
+    return Finding("clock", OK, "This machine's clock and Jira's agree.")
+
+
+def _webhook(state: WebhookState) -> Finding:
+    if state.active:
+        return Finding("webhook", OK, "Jira reports changes to this node.")
+    return Finding("webhook", WARNING, "Jira does not report changes; sweeps find them, more slowly.", state.advice)
+
+
+def _sqlite() -> Finding:
+    found = library.examine()
+    return Finding("SQLite", OK if found.fit else ERROR, found.sentence)
