@@ -1,0 +1,101 @@
+"""Puts together what runs in the box: the part of the prelude that a script needs, and the script as one function.
+
+Works on the prelude's own text, which is ours; the script's text passes through untouched and is never parsed here.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+from node.rules.script import words
+
+_MAKERS = {
+    "comments": "Comments()", "attachments": "Attachments()", "worklogs": "Worklogs()", "workflow": "Workflow()",
+    "jira": "Jira()", "users": "Users()", "versions": "_versions()", "components": "_components()",
+    "options": "Options()", "sync": "Sync()", "dates": "Dates()",
+}  # fmt: skip
+_NOTES = ("_w", "_at")
+
+
+def prelude_for(names: Iterable[str]) -> str:
+    """Return the prelude with those helpers and functions that ``names`` mentions, and all that they stand on."""
+    wanted = frozenset(names)
+    helpers = ", ".join(_MAKERS[helper] if helper in wanted else "None" for helper in words.HELPERS)
+    definitions = dict(_definitions())
+    definitions["_helpers"] = f"def _helpers():\n    return ({helpers})"
+    needed = _reach({"_evaluate", "_evaluate_all", *_NOTES, *(wanted & set(words.FUNCTIONS))}, definitions)
+    return "\n".join([_imports(), *(text for name, text in definitions.items() if name in needed)])
+
+
+def _reach(names: set[str], definitions: dict[str, str]) -> set[str]:
+    reached: set[str] = set()
+    waiting = sorted(names)
+    while waiting:
+        name = waiting.pop()
+        if name in reached or name not in definitions:
+            continue
+        reached.add(name)
+        tree = ast.parse(definitions[name])
+        waiting += [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    return reached
+
+
+@cache
+def _definitions() -> dict[str, str]:
+    """Return the text of each top-level definition of the prelude by its name, without what only people read."""
+    found: dict[str, str] = {}
+    for statement in _tree().body:
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            found[statement.name] = ast.unparse(statement)
+        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            found[statement.targets[0].id] = ast.unparse(statement)
+    # The host answers it: it must not be defined in the box.
+    del found["_ask"]
+    return found
+
+
+@cache
+def _imports() -> str:
+    return "\n".join(
+        ast.unparse(statement)
+        for statement in _tree().body
+        if isinstance(statement, ast.Import)
+        or (isinstance(statement, ast.ImportFrom) and statement.module not in ("__future__", "typing"))
+    )
+
+
+@cache
+def _tree() -> ast.Module:
+    text = files("node.rules.script").joinpath("prelude.py").read_text(encoding="utf-8")
+    return ast.fix_missing_locations(_Bare().visit(ast.parse(text)))
+
+
+class _Bare(ast.NodeTransformer):
+    """Leaves out docstrings and annotations: the box pays for every byte at each evaluation."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802 - named by the base class
+        self.generic_visit(node)
+        node.returns = None
+        arguments = node.args
+        for argument in (*arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
+            if argument is not None:
+                argument.annotation = None
+        return _without_docstring(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:  # noqa: N802 - the same
+        self.generic_visit(node)
+        return _without_docstring(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # noqa: N802 - the same
+        if node.value is None:
+            return ast.Pass()
+        return ast.Assign(targets=[node.target], value=node.value)
+
+
+def _without_docstring(node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
+    if ast.get_docstring(node) is not None:
+        node.body = node.body[1:] or [ast.Pass()]
+    return node

@@ -1,0 +1,146 @@
+"""What goes into the box and what comes out: only what a script reads, and only what it may write.
+
+Pure. The box sees flat dicts (``custom`` inside); the port speaks of ``fields`` with ``custom.<Name>``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from node.errors import RuleError
+from node.rules.script import words
+from node.rules.script.engine import Direction, Plain, ScriptInputs, ScriptSchema
+from node.trackers.issue import CUSTOM
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a script reads and names, from its text alone. None: anything."""
+
+    issue: frozenset[str] | None
+    replica: frozenset[str] | None
+    previous: frozenset[str] | None
+    clock: bool
+
+
+def job_for(inputs: ScriptInputs, direction: Direction, schema: ScriptSchema, reads: Reads, now: str) -> dict[str, Any]:
+    """Return what the box gets for one issue, as JSON values."""
+    outgoing = direction == "outgoing"
+    issue = _flat_issue(inputs.issue)
+    target = _flat(inputs.replica if outgoing else inputs.draft)
+    if outgoing:
+        issue, replica = _some(issue, reads.issue), _some(target, reads.replica)
+    else:
+        issue = _some(_laid_over(issue, target), reads.issue)
+        replica = _some(_flat(inputs.replica), reads.replica)
+    previous = None if inputs.previous is None else _some(_flat(inputs.previous), reads.previous)
+    return {
+        "direction": direction,
+        "issue": issue,
+        "replica": replica,
+        "previous": previous,
+        "first_sync": inputs.first_sync,
+        "now": now if reads.clock else "",
+        "impersonation": schema.impersonation,
+        "known": _known(schema, reads.issue),
+        "writable": list(words.REPLICA_FIELDS if outgoing else words.WRITABLE_ISSUE_FIELDS),
+        "issue_fields": _fields(words.ISSUE_FIELDS, reads.issue),
+        "replica_fields": _fields(words.REPLICA_FIELDS, reads.replica),
+        "previous_fields": _fields(words.REPLICA_FIELDS, reads.previous),
+    }
+
+
+def key_of(job: Mapping[str, Any]) -> bytes:
+    """Return the digest of all that an evaluation depends on, apart from what helpers answer."""
+    return hashlib.sha256(json.dumps(job, sort_keys=True, ensure_ascii=False).encode(errors="replace")).digest()
+
+
+def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the whole resulting replica or draft. Raises RuleError where the box answers nonsense."""
+    start = inputs.replica if direction == "outgoing" else inputs.draft
+    changes = {key: value for key, value in start.items() if key != "fields"}
+    fields = dict(start.get("fields") or {})
+    values, dropped = answer.get("values"), answer.get("dropped")
+    if not isinstance(values, dict) or not isinstance(dropped, list):
+        raise RuleError("The script's worker answered nonsense.", advice="Try again; if it stays, look at the script.")
+    allowed = words.REPLICA_FIELDS if direction == "outgoing" else words.WRITABLE_ISSUE_FIELDS
+    for name, value in values.items():
+        if name == "custom" and isinstance(value, dict):
+            fields.update({f"{CUSTOM}{custom}": entry for custom, entry in value.items()})
+        elif name not in allowed:
+            raise RuleError(f"The script's worker answered with a field that cannot be set: {name[:60]!r}.")
+        elif name in words.COLLECTIONS or (name == "key" or name == "project" and direction == "incoming"):
+            changes[name] = value
+        else:
+            fields[name] = value
+    for name in dropped:
+        fields.pop(name, None)
+        changes.pop(name, None)
+    changes["fields"] = fields
+    if direction == "incoming" and answer.get("transition") is not None:
+        changes["transition"] = str(answer["transition"])
+    return changes
+
+
+def _known(schema: ScriptSchema, reads: frozenset[str] | None) -> list[str] | None:
+    """Return the custom fields that may be named; None where this Jira's fields are not known."""
+    if not schema.custom:
+        return None
+    if reads is None or "custom" in reads:
+        return sorted(schema.custom)
+    return sorted(name for name in schema.custom if CUSTOM + name in reads)
+
+
+def _fields(every: tuple[str, ...], some: frozenset[str] | None) -> list[str]:
+    return list(every) if some is None else [name for name in every if name in some]
+
+
+def _flat_issue(issue: Plain) -> dict[str, Any]:
+    flat = {name: value for name, value in issue.items() if name in words.ISSUE_FIELDS and value is not None}
+    custom = {name: value for name, value in (issue.get("custom") or {}).items() if value is not None}
+    if custom:
+        flat["custom"] = custom
+    return flat
+
+
+def _flat(shared: Plain) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    custom: dict[str, Any] = {}
+    for name, value in (shared.get("fields") or {}).items():
+        if name.startswith(CUSTOM):
+            custom[name.removeprefix(CUSTOM)] = value
+        else:
+            flat[name] = value
+    for name in (*words.COLLECTIONS, "key", "project"):
+        if shared.get(name) is not None:
+            flat[name] = shared[name]
+    if custom:
+        flat["custom"] = custom
+    return flat
+
+
+def _laid_over(issue: dict[str, Any], draft: dict[str, Any]) -> dict[str, Any]:
+    both = {**issue, **draft}
+    for name in words.COLLECTIONS:
+        if issue.get(name) and draft.get(name):
+            both[name] = [*issue[name], *draft[name]]
+    if "custom" in issue and "custom" in draft:
+        both["custom"] = {**issue["custom"], **draft["custom"]}
+    return both
+
+
+def _some(flat: dict[str, Any], names: frozenset[str] | None) -> dict[str, Any]:
+    if names is None:
+        return flat
+    some = {name: value for name, value in flat.items() if name in names and name != "custom"}
+    custom = flat.get("custom")
+    if custom:
+        if "custom" not in names:
+            custom = {name: value for name, value in custom.items() if CUSTOM + name in names}
+        if custom:
+            some["custom"] = custom
+    return some

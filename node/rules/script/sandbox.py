@@ -1,0 +1,431 @@
+"""The script engine on ``pydantic-monty``: a fresh session per evaluation, in a worker that holds no secret.
+
+Parsing and running happen in other processes; this one only hands over plain values and judges plain answers. What
+comes back is hostile until it was bounded and compared with what a script may set. Never retries by itself, except
+that an issue which fails in a batch is run alone once, to learn what to say about it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic_monty import (
+    AsyncFunctionSnapshot,
+    AsyncMontySession,
+    AsyncNameLookupSnapshot,
+    AsyncSnapshot,
+    CollectString,
+    MontyComplete,
+    MontyCrashedError,
+    MontyError,
+    OSPolicy,
+)
+
+from node.clock import Clock, SystemClock
+from node.errors import AccordError, RuleError
+from node.rules.script import failure, projection, schema_check, stubs, typecheck
+from node.rules.script.asking import ask
+from node.rules.script.engine import (
+    Direction,
+    Finding,
+    HelperCall,
+    Helpers,
+    Script,
+    ScriptFailed,
+    ScriptInputs,
+    ScriptResult,
+    ScriptSchema,
+)
+from node.rules.script.memory import Memory, Remembered
+from node.rules.script.program import prelude_for
+from node.rules.script.workers import HELPER_CALLS, Workers
+
+BATCH = 20
+"""Issues in one session of a bulk run: enough to hide the cost of a session, few enough to share its memory."""
+
+BATCH_CHARACTERS = 1 << 20
+"""Input of one batch as JSON; larger issues come in smaller batches."""
+
+_WALL_SECONDS = 60.0
+_MAX_ANSWER = 4_100_000
+"""Bytes of an answer: the box allows a million characters, of up to four bytes."""
+
+_MAX_LOG = 512 << 10
+_FROZEN: OSPolicy = {
+    "datetime": datetime(2000, 1, 1, tzinfo=UTC),
+    "sleep": "zero",
+    "process_time": "zero",
+    "random_start": {"seed": 0},
+}
+_COMPILED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A script that was parsed and found good, as a session in which it only has to be called."""
+
+    digest: bytes
+    dump: bytes
+    reads: projection.Reads
+    notes: tuple[tuple[int, int, str], ...]
+    loops: tuple[int, ...]
+
+
+class MontyEngine:
+    """Runs scripts in confined workers. One per node; safe to share between tasks."""
+
+    def __init__(self, *, workers: int = 2, clock: Clock | None = None, batch: int = BATCH, memory: Memory | None = None) -> None:
+        self._workers = Workers(count=workers)
+        self._clock = clock or SystemClock()
+        self._batch = batch
+        self._memory = memory or Memory()
+        self._compiled: dict[bytes, asyncio.Task[_Compiled]] = {}
+
+    async def evaluate(self, script: Script, inputs: ScriptInputs, helpers: Helpers) -> ScriptResult:
+        """Run one script on one issue. Raises RuleError and what ``helpers`` raise."""
+        compiled = await self._compile(script)
+        job = self._job(script, inputs, compiled)
+        known = await self._recall(script, inputs, helpers, compiled, job)
+        if known is not None:
+            return known
+        remembered = await self._alone(script, helpers, compiled, job)
+        return self._conclude(script, inputs, compiled, job, remembered)
+
+    async def evaluate_many(
+        self, script: Script, inputs: Sequence[ScriptInputs], helpers: Helpers
+    ) -> list[ScriptResult | RuleError]:
+        """Run one script on many issues, in order; a failure is in the list. Raises only what ``helpers`` raise."""
+        try:
+            compiled = await self._compile(script)
+        except RuleError as error:
+            return [error for _ in inputs]
+        jobs = [self._job(script, one, compiled) for one in inputs]
+        results: list[ScriptResult | RuleError | None] = []
+        for one, job in zip(inputs, jobs, strict=True):
+            results.append(await self._recall(script, one, helpers, compiled, job))
+        waiting = [index for index, result in enumerate(results) if result is None]
+        for chunk in _chunks(waiting, jobs, self._batch):
+            answers = await self._together(helpers, compiled, [jobs[index] for index in chunk])
+            for index, answer in zip(chunk, answers, strict=True):
+                results[index] = await self._settle(script, inputs[index], helpers, compiled, jobs[index], answer)
+        return [result for result in results if result is not None]
+
+    async def check(self, source: str, direction: Direction, schema: ScriptSchema) -> list[Finding]:
+        """Parse and type-check without running. Raises RuleError where a worker is stopped by the script."""
+        analysis = await self._workers.parse(source, direction)
+        rows = source.split("\n")
+        findings = [*_findings(analysis, rows), *schema_check.findings(analysis.get("uses", []), direction, schema, rows)]
+        if not any(finding.severity == "error" and finding.code in ("syntax", "limit", "subset") for finding in findings):
+            pool = await self._workers.pool()
+            text = stubs.stubs_for(direction, schema)
+            try:
+                async with pool.checkout(
+                    limits=self._workers.limits(), os_policy=_FROZEN, type_check=True, type_check_stubs=text,
+                    type_check_format="json",
+                ) as session:  # fmt: skip
+                    findings += await typecheck.run(session, analysis["plain"], direction, rows)
+            except MontyCrashedError as error:
+                raise RuleError("The script could not be checked: its worker was stopped.") from error
+        return _settled(findings)
+
+    async def close(self) -> None:
+        """Stop the workers."""
+        await self._workers.close()
+
+    def _job(self, script: Script, inputs: ScriptInputs, compiled: _Compiled) -> dict[str, Any]:
+        now = inputs.now or datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).isoformat(timespec="seconds")
+        return projection.job_for(inputs, script.direction, script.schema, compiled.reads, now)
+
+    async def _compile(self, script: Script) -> _Compiled:
+        digest = hashlib.sha256(f"{script.direction}\0{script.source}".encode(errors="replace")).digest()
+        task = self._compiled.get(digest)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            while len(self._compiled) >= _COMPILED:
+                self._compiled.pop(next(iter(self._compiled)))
+            task = asyncio.create_task(self._build(script, digest))
+            self._compiled[digest] = task
+        try:
+            return await asyncio.shield(task)
+        except ScriptFailed as error:
+            raise ScriptFailed(
+                error.message, step=script.step, line=error.line, column=error.column, shown=error.shown,
+                advice=error.advice,
+            ) from None  # fmt: skip
+
+    async def _build(self, script: Script, digest: bytes) -> _Compiled:
+        analysis = await self._workers.parse(script.source, script.direction)
+        errors = [f for f in _findings(analysis, script.source.split("\n")) if f.severity == "error"]
+        if errors:
+            first = errors[0]
+            raise ScriptFailed(
+                f"The script cannot run, line {first.line}: {first.message}.", step=script.step, line=first.line,
+                column=first.column, shown=first.shown, advice=first.suggestion,
+            )  # fmt: skip
+        reads = analysis["reads"]
+        notes = tuple((int(line), int(offset), str(text)) for line, offset, text in analysis["notes"])
+        loops = tuple(int(line) for line in analysis["loops"])
+        pool = await self._workers.pool()
+        try:
+            async with pool.checkout(limits=self._workers.limits(self._batch), os_policy=_FROZEN) as session:
+                await session.feed_run(prelude_for(analysis["names"]))
+                await session.feed_run(analysis["code"])
+                dump = await session.dump()
+        except MontyError as error:
+            raise failure.failed(error, script, notes, loops) from error
+        return _Compiled(
+            digest=digest,
+            dump=dump,
+            reads=projection.Reads(
+                issue=_names(reads["issue"]), replica=_names(reads["replica"]), previous=_names(reads["previous"]),
+                clock=bool(analysis["clock"]),
+            ),
+            notes=notes,
+            loops=loops,
+        )  # fmt: skip
+
+    async def _recall(
+        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any]
+    ) -> ScriptResult | None:
+        """Return the earlier evaluation of the same input, where the helpers still answer the same."""
+        key = (compiled.digest, projection.key_of(job))
+        remembered = self._memory.get(key)
+        if remembered is None:
+            return None
+        for call in remembered.calls:
+            again = await ask(helpers, call.name, call.arguments)
+            if again.result != call.result:
+                self._memory.forget(key)
+                return None
+        return self._result(script, inputs, remembered, cached=True)
+
+    async def _settle(
+        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any],
+        answer: Remembered | None,
+    ) -> ScriptResult | RuleError:  # fmt: skip
+        try:
+            if answer is None:
+                answer = await self._alone(script, helpers, compiled, job)
+            return self._conclude(script, inputs, compiled, job, answer)
+        except RuleError as error:
+            return error
+
+    def _conclude(
+        self, script: Script, inputs: ScriptInputs, compiled: _Compiled, job: Mapping[str, Any], remembered: Remembered
+    ) -> ScriptResult:
+        result = self._result(script, inputs, remembered, cached=False)
+        self._memory.put((compiled.digest, projection.key_of(job)), remembered)
+        return result
+
+    def _result(self, script: Script, inputs: ScriptInputs, remembered: Remembered, *, cached: bool) -> ScriptResult:
+        answer = _json(remembered.answer)
+        if "skipped" in answer:
+            line = answer.get("line")
+            return ScriptResult(
+                changes={}, log=remembered.log, calls=remembered.calls, skipped=str(answer["skipped"]), cached=cached,
+                skipped_line=line if isinstance(line, int) and line > 0 else None,
+            )  # fmt: skip
+        origins = answer.get("origins")
+        return ScriptResult(
+            changes=projection.changes_from(inputs, script.direction, answer),
+            origins={
+                name: line for name, line in (origins if isinstance(origins, dict) else {}).items()
+                if isinstance(line, int) and line > 0
+            },
+            log=remembered.log,
+            calls=remembered.calls,
+            cached=cached,
+        )  # fmt: skip
+
+    async def _alone(
+        self, script: Script, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any]
+    ) -> Remembered:
+        """Run one issue in a fresh session. Raises ScriptFailed and what ``helpers`` raise."""
+        talk = _Talk(helpers, 1)
+        try:
+            output = await self._feed(compiled, "_evaluate(_rule, 0, _jobs)", job, talk, self._workers.limits())
+        except MontyError as error:
+            if talk.failure is not None:
+                raise _with_place(talk.failure, error, script, compiled) from error
+            place = failure.failed(
+                error, script, compiled.notes, compiled.loops, log=talk.log(0), calls=talk.calls[0]
+            )
+            if place.message.endswith(": " + str(error.exception())) and str(error.exception()).startswith(failure.SKIP):
+                raise place from error
+            reason = str(error.exception()) if isinstance(error.exception(), SystemExit) else ""
+            if reason.startswith(failure.SKIP):
+                text = json.dumps({"skipped": reason.removeprefix(failure.SKIP), "line": place.line})
+                return Remembered(text, talk.log(0), tuple(talk.calls[0]))
+            raise place from error
+        except TimeoutError as error:
+            raise ScriptFailed(
+                f"The script failed: it waited for longer than {_WALL_SECONDS:g} s for helpers or for a free worker.",
+                step=script.step, advice="Try the issue again; ask fewer questions in the script.",
+                log=talk.log(0), calls=talk.calls[0],
+            ) from error  # fmt: skip
+        return Remembered(_text(output), talk.log(0), tuple(talk.calls[0]))
+
+    async def _together(
+        self, helpers: Helpers, compiled: _Compiled, jobs: Sequence[Mapping[str, Any]]
+    ) -> list[Remembered | None]:
+        """Run several issues in one session; None for each that must be run alone."""
+        if len(jobs) == 1:
+            return [None]
+        talk = _Talk(helpers, len(jobs))
+        nothing: list[Remembered | None] = [None] * len(jobs)
+        try:
+            limits = self._workers.limits(len(jobs))
+            output = await self._feed(compiled, "_evaluate_all(_rule, _jobs)", list(jobs), talk, limits)
+        except (MontyError, TimeoutError):
+            if talk.failure is not None and not isinstance(talk.failure, RuleError):
+                raise talk.failure from None
+            return nothing
+        if not isinstance(output, list) or len(output) != len(jobs):
+            return nothing
+        return [
+            Remembered(text, talk.log(index), tuple(talk.calls[index])) if isinstance(text, str) else None
+            for index, text in enumerate(output)
+        ]
+
+    async def _feed(self, compiled: _Compiled, call: str, jobs: Any, talk: _Talk, limits: Any) -> object:
+        pool = await self._workers.pool()
+        async with asyncio.timeout(_WALL_SECONDS), pool.checkout(limits=limits, os_policy=_FROZEN) as session:
+            await session.load_session(compiled.dump)
+            return await _drive(session, call, jobs, talk)
+
+
+class _Talk:
+    """What a session says while it runs: questions and log lines, by the index of the issue."""
+
+    def __init__(self, helpers: Helpers, count: int) -> None:
+        self.helpers = helpers
+        self.calls: list[list[HelperCall]] = [[] for _ in range(count)]
+        self.printed = CollectString(max_bytes=_MAX_LOG)
+        self.failure: AccordError | None = None
+
+    def log(self, index: int) -> tuple[str, ...]:
+        """Return the log lines of one issue."""
+        prefix = f"{index} "
+        return tuple(
+            line.removeprefix(prefix).replace("\\n", "\n").replace("\\\\", "\\")
+            for line in self.printed.output.split("\n")
+            if line.startswith(prefix)
+        )[:201]
+
+    async def answer(self, arguments: Sequence[Any]) -> Any:
+        """Answer one question. Raises AccordError."""
+        if len(arguments) < 2 or type(arguments[0]) is not int or not 0 <= arguments[0] < len(self.calls):  # noqa: PLR2004 - index and name
+            raise RuleError("A script asked for a helper that does not exist.")
+        calls = self.calls[arguments[0]]
+        if len(calls) >= HELPER_CALLS:
+            raise RuleError(
+                f"The script asked helpers more than {HELPER_CALLS} questions.",
+                advice="Ask once and keep the answer in a variable.",
+            )
+        calls.append(await ask(self.helpers, arguments[1], arguments[2:]))
+        return calls[-1].result
+
+
+async def _drive(session: AsyncMontySession, call: str, jobs: Any, talk: _Talk) -> object:
+    """Run to the end, answering what is asked. Raises MontyError; where a helper failed, ``talk.failure`` says why."""
+    snapshot: AsyncSnapshot = await session.feed_start(call, inputs={"_jobs": jobs}, print_callback=talk.printed)
+    while not isinstance(snapshot, MontyComplete):
+        if isinstance(snapshot, AsyncFunctionSnapshot) and snapshot.function_name == "_ask":
+            try:
+                value = await talk.answer(snapshot.args)
+            except AccordError as error:
+                talk.failure = error
+                snapshot = await snapshot.resume({"exc_type": "SystemExit", "message": failure.HELPER_FAILED})
+            else:
+                snapshot = await snapshot.resume({"return_value": value})
+        elif isinstance(snapshot, AsyncNameLookupSnapshot):
+            snapshot = await snapshot.resume()
+        elif isinstance(snapshot, AsyncFunctionSnapshot):
+            snapshot = await snapshot.resume({"exc_type": "PermissionError", "message": "not for scripts"})
+        else:
+            snapshot = await snapshot.resume(
+                {number: {"exc_type": "PermissionError", "message": "not for scripts"} for number in snapshot.pending_call_ids}
+            )
+    return snapshot.output
+
+
+def _with_place(problem: AccordError, error: MontyError, script: Script, compiled: _Compiled) -> AccordError:
+    if not isinstance(problem, RuleError):
+        return problem
+    place = failure.failed(error, script, compiled.notes, compiled.loops)
+    where = f" in line {place.line}" if place.line is not None else ""
+    return ScriptFailed(
+        f"The script failed{where}: {problem.message}", step=script.step, line=place.line, column=place.column,
+        shown=place.shown, advice=problem.advice,
+    )  # fmt: skip
+
+
+def _chunks(indexes: Sequence[int], jobs: Sequence[Mapping[str, Any]], size: int) -> list[list[int]]:
+    chunks: list[list[int]] = []
+    held = BATCH_CHARACTERS + 1
+    for index in indexes:
+        characters = len(json.dumps(jobs[index]))
+        if held + characters > BATCH_CHARACTERS or len(chunks[-1]) >= size:
+            chunks.append([])
+            held = 0
+        chunks[-1].append(index)
+        held += characters
+    return chunks
+
+
+def _text(output: object) -> str:
+    if not isinstance(output, str) or len(output) > _MAX_ANSWER:
+        raise RuleError("The script's worker answered nonsense.", advice="Look at the script; nothing was changed.")
+    return output
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RuleError("The script's worker answered nonsense.") from error
+    if not isinstance(answer, dict):
+        raise RuleError("The script's worker answered nonsense.")
+    return answer
+
+
+def _names(names: list[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
+
+
+def _findings(analysis: Mapping[str, Any], rows: Sequence[str]) -> list[Finding]:
+    return [
+        Finding(
+            severity="error",
+            message=str(found["message"]),
+            line=int(found["line"]),
+            column=int(found["column"]),
+            end_column=found["end_column"],
+            shown=rows[found["line"] - 1][:500] if 0 < found["line"] <= len(rows) else "",
+            suggestion=str(found["suggestion"]),
+            code=str(found["code"]),
+        )
+        for found in analysis["findings"]
+    ]
+
+
+def _settled(findings: Sequence[Finding]) -> list[Finding]:
+    """In the order of the script; where two see the same place, the one that comes first here knows it better."""
+    seen: dict[tuple[int, str], list[Finding]] = {}
+    for finding in findings:
+        seen.setdefault((finding.line, finding.severity), [])
+        others = seen[finding.line, finding.severity]
+        if not any(_same_place(finding, other) for other in others):
+            others.append(finding)
+    kept = [finding for others in seen.values() for finding in others]
+    return sorted(kept, key=lambda finding: (finding.line, finding.column, finding.severity))
+
+
+def _same_place(one: Finding, other: Finding) -> bool:
+    end, other_end = one.end_column or one.column + 1, other.end_column or other.column + 1
+    return one.column < other_end and other.column < end

@@ -1,0 +1,413 @@
+"""Rule subset v1: which part of Python a script may use, and what it reads and writes.
+
+Runs in a worker process only, since the parser is fed with what others wrote; ``parse_worker`` is its one caller
+there. Decides from the text alone: it knows no schema and runs nothing. Gives a program in which the script is the
+body of one function, line for line and one column to the right, with a note after each statement that sets a field.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from node.rules.script import words
+
+VERSION = 1
+MAX_SOURCE = 64 * 1024
+"""Characters of one script."""
+
+MAX_NESTING = 60
+MAX_NODES = 40_000
+_NAME_SHOWN = 60
+
+_ALLOWED = frozenset(
+    "Module FunctionDef Return Assign AugAssign AnnAssign For While If Raise Try ExceptHandler Assert Expr Pass Break "
+    "Continue BoolOp NamedExpr BinOp UnaryOp Lambda IfExp Dict Set ListComp SetComp DictComp GeneratorExp Compare Call "
+    "FormattedValue JoinedStr Constant Attribute Subscript Starred Name List Tuple Slice arguments arg keyword "
+    "comprehension Load Store And Or Add Sub Mult Div Mod Pow FloorDiv BitAnd BitOr BitXor LShift RShift Not UAdd USub "
+    "Invert Eq NotEq Lt LtE Gt GtE Is IsNot In NotIn".split()
+)
+
+_REFUSED = {
+    "Import": ("scripts cannot import", "What a script needs is there already: re_search, dates, users, jira, ..."),
+    "ImportFrom": ("scripts cannot import", "What a script needs is there already: re_search, dates, users, jira, ..."),
+    "ClassDef": ("scripts have no classes", "Use a function, a dict or a list."),
+    "AsyncFunctionDef": ("scripts are not asynchronous", "Write `def`."),
+    "AsyncFor": ("scripts are not asynchronous", "Write `for`."),
+    "AsyncWith": ("scripts are not asynchronous", "Leave out `async with`."),
+    "Await": ("scripts are not asynchronous", "Helpers answer directly: leave out `await`."),
+    "Yield": ("scripts have no generators", "Fill a list and return it."),
+    "YieldFrom": ("scripts have no generators", "Fill a list and return it."),
+    "Global": ("`global` is not part of the language of scripts", "Return the value from the function."),
+    "Nonlocal": ("`nonlocal` is not part of the language of scripts", "Return the value from the function."),
+    "Match": ("`match` is not part of the language of scripts", "Use `if` and `elif`, or a dict."),
+    "Delete": ("`del` is not part of the language of scripts", "Set the field to None, or use replica.drop(name)."),
+    "With": ("`with` is not part of the language of scripts", "Nothing here has to be closed."),
+    "TryStar": ("`except*` is not part of the language of scripts", "Write `except`."),
+    "MatMult": ("`@` is not part of the language of scripts", ""),
+}
+
+_REFUSED_ATTRIBUTES = frozenset(
+    "format_map mro gi_frame gi_code cr_frame cr_code ag_frame f_globals f_locals f_builtins f_back f_code tb_frame "
+    "tb_next func_globals func_code with_traceback add_note".split()
+)
+
+_MUTATORS = frozenset("append extend insert remove pop clear sort reverse update add discard setdefault".split())
+_CLOCK = frozenset(("now", "today"))
+
+
+class _Walk:
+    """One walk over the tree: findings, names, reads, notes to insert."""
+
+    def __init__(self, source: str, direction: str) -> None:
+        self.lines = source.split("\n")
+        self.direction = direction
+        self.findings: list[dict[str, Any]] = []
+        self.uses: list[dict[str, Any]] = []
+        self.reads: dict[str, set[str] | None] = {"issue": set(), "replica": set(), "previous": set()}
+        self.clock = False
+        self.notes: list[tuple[int, int, str]] = []
+        self.bound: set[str] = set()
+        self.loads: list[ast.Name] = []
+        self.kept_lines: set[int] = set()
+        self.loops: set[int] = set()
+
+    def find(self, node: Any, message: str, suggestion: str = "", code: str = "subset") -> None:
+        line = getattr(node, "lineno", 1)
+        self.findings.append(
+            {"severity": "error", "message": message, "line": line, "column": self._column(line, node.col_offset) + 1,
+             "end_column": self._end(node), "suggestion": suggestion, "code": code}
+        )  # fmt: skip
+
+    def use(self, node: Any, what: str, **more: Any) -> None:
+        self.uses.append(
+            {"what": what, "line": node.lineno, "column": self._column(node.lineno, node.col_offset) + 1,
+             "end_column": self._end(node), **more}
+        )  # fmt: skip
+
+    def _column(self, line: int, offset: int) -> int:
+        return len(self.lines[line - 1].encode()[:offset].decode(errors="replace"))
+
+    def _end(self, node: Any) -> int | None:
+        if getattr(node, "end_lineno", None) != node.lineno:
+            return None
+        return self._column(node.lineno, node.end_col_offset) + 1
+
+    def walk(self, tree: ast.Module) -> None:
+        """Look at every node once, parents first; raises RecursionError where the nesting is too deep."""
+        stack: list[tuple[Any, Any, int]] = [(tree, None, 0)]
+        count = 0
+        while stack:
+            node, parent, depth = stack.pop()
+            count += 1
+            if depth > MAX_NESTING or count > MAX_NODES:
+                raise RecursionError
+            kind = type(node).__name__
+            if kind not in _ALLOWED:
+                message, suggestion = _REFUSED.get(kind, (f"`{kind}` is not part of the language of scripts", ""))
+                self.find(node if hasattr(node, "lineno") else parent, message, suggestion)
+                continue
+            look = getattr(self, f"look_{kind}", None)
+            if look is not None:
+                look(node, parent)
+            stack += [(child, node, depth + 1) for child in ast.iter_child_nodes(node)]
+
+    def look_Name(self, node: ast.Name, parent: Any) -> None:  # noqa: N802 - named after the node
+        if node.id.startswith("_"):
+            self.find(node, f"names that begin with `_` are not for scripts: `{_short(node.id)}`")
+            return
+        if isinstance(node.ctx, ast.Store):
+            self.bind(node, node.id)
+            return
+        self.loads.append(node)
+        if node.id in self.reads and not isinstance(parent, ast.Attribute):
+            self._read_whole(node, parent)
+        if node.id == "dates" and not (isinstance(parent, ast.Attribute) and parent.attr not in _CLOCK):
+            self.clock = True
+
+    def _read_whole(self, node: ast.Name, parent: Any) -> None:
+        if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute):
+            helper = parent.func.value
+            if isinstance(helper, ast.Name) and helper.id in words.COLLECTIONS and node in parent.args[:2]:
+                self._read(node.id, helper.id)
+                return
+        if isinstance(parent, (ast.BoolOp, ast.If, ast.IfExp, ast.UnaryOp, ast.Compare)) and node.id == "previous":
+            return
+        self.reads[node.id] = None
+
+    def _read(self, root: str, name: str) -> None:
+        names = self.reads[root]
+        if names is not None:
+            names.add(name)
+
+    def bind(self, node: Any, name: str) -> None:
+        """A name gets a value."""
+        if name.startswith("_"):
+            self.find(node, f"names that begin with `_` are not for scripts: `{_short(name)}`")
+        elif name in words.GIVEN:
+            self.find(node, f"`{name}` is given to the script and cannot be replaced", "Choose another name.")
+        elif name in words.BUILTINS or name in words.REFUSED_NAMES:
+            if name in ("type", "id", "date", "debug", "input", "object", "hash", "null", "true", "false"):
+                self.bound.add(name)
+            else:
+                self.find(node, f"`{name}` already means something and cannot be replaced", "Choose another name.")
+        else:
+            self.bound.add(name)
+
+    def look_Attribute(self, node: ast.Attribute, parent: Any) -> None:  # noqa: N802
+        if node.attr.startswith("_") or node.attr in _REFUSED_ATTRIBUTES:
+            self.find(node, f"`.{_short(node.attr)}` is not for scripts", "Use the fields and helpers by their names.")
+            return
+        if not isinstance(node.value, ast.Name):
+            return
+        root, write = node.value.id, isinstance(node.ctx, ast.Store)
+        if root in self.reads:
+            self.use(node, "field", root=root, name=node.attr, write=write)
+            if node.attr == "custom":
+                self._custom(root, parent)
+            elif not write or isinstance(parent, ast.AugAssign):
+                self._read(root, node.attr)
+        elif root in words.HELPER_METHODS:
+            self.use(node, "method", root=root, name=node.attr, write=write)
+
+    def _custom(self, root: str, parent: Any) -> None:
+        name: Any = None
+        place = parent
+        if isinstance(parent, ast.Subscript) and isinstance(parent.slice, ast.Constant):
+            name, place = parent.slice.value, parent.slice
+        if isinstance(name, str):
+            self._read(root, f"custom.{name}")
+            self.use(place, "custom", root=root, name=name, write=isinstance(parent.ctx, ast.Store))
+        else:
+            self._read(root, "custom")
+
+    def look_FunctionDef(self, node: ast.FunctionDef, parent: Any) -> None:  # noqa: ARG002, N802
+        if node.decorator_list:
+            self.find(node.decorator_list[0], "scripts have no decorators", "Call the function directly.")
+        self.bind(node, node.name)
+
+    def look_arg(self, node: ast.arg, parent: Any) -> None:  # noqa: ARG002
+        if node.arg in self.reads:
+            # merge(issue, replica) reads well in a function too; what it is called with is not known here.
+            self.reads[node.arg] = None
+        else:
+            self.bind(node, node.arg)
+
+    def look_keyword(self, node: ast.keyword, parent: Any) -> None:  # noqa: ARG002
+        if node.arg is not None and node.arg.startswith("_"):
+            self.find(node, f"names that begin with `_` are not for scripts: `{_short(node.arg)}`")
+
+    def look_ExceptHandler(self, node: ast.ExceptHandler, parent: Any) -> None:  # noqa: ARG002, N802
+        if node.type is None:
+            self.find(node, "a bare `except:` also catches what ends a script", "Write `except Exception:`.")
+        if node.name:
+            self.bind(node, node.name)
+
+    def look_Constant(self, node: ast.Constant, parent: Any) -> None:  # noqa: N802
+        if isinstance(node.value, (bytes, complex)) or node.value is ...:
+            self.find(node, "scripts know texts, numbers, lists and dicts, not this kind of value")
+        if isinstance(node.value, str) and not isinstance(parent, ast.JoinedStr):
+            self._keep(node)
+
+    def look_JoinedStr(self, node: ast.JoinedStr, parent: Any) -> None:  # noqa: ARG002, N802
+        self._keep(node)
+
+    def _keep(self, node: Any) -> None:
+        if node.end_lineno is not None and node.end_lineno > node.lineno:
+            self.kept_lines.update(range(node.lineno + 1, node.end_lineno + 1))
+
+    def look_While(self, node: ast.While, parent: Any) -> None:  # noqa: ARG002, N802
+        self.loops.add(node.lineno)
+
+    def look_For(self, node: ast.For, parent: Any) -> None:  # noqa: ARG002, N802
+        self.loops.add(node.lineno)
+        self._names_only(node.target, "a loop variable")
+
+    def look_comprehension(self, node: ast.comprehension, parent: Any) -> None:  # noqa: ARG002
+        self._names_only(node.target, "a loop variable")
+
+    def _names_only(self, target: Any, what: str) -> None:
+        for inner in ast.walk(target):
+            if isinstance(inner, (ast.Attribute, ast.Subscript)):
+                self.find(inner, f"{what} must be a plain name", "Assign to the field inside the loop.")
+
+    def look_AnnAssign(self, node: ast.AnnAssign, parent: Any) -> None:  # noqa: ARG002, N802
+        if node.value is not None:
+            self._note(node, node.target, node.value)
+
+    def look_AugAssign(self, node: ast.AugAssign, parent: Any) -> None:  # noqa: ARG002, N802
+        self._note(node, node.target, None)
+
+    def look_Assign(self, node: ast.Assign, parent: Any) -> None:  # noqa: ARG002, N802
+        for target in node.targets:
+            for leaf in _leaves(target):
+                self._note(node, leaf, node.value)
+
+    def look_Expr(self, node: ast.Expr, parent: Any) -> None:  # noqa: ARG002, N802
+        call = node.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _MUTATORS:
+            target = call.func.value
+            if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+                self._note(node, target, None, read=True)
+            elif isinstance(target, ast.Subscript):
+                self._note(node, target, None, read=True)
+        for inner in ast.walk(node.value):
+            if isinstance(inner, ast.Call) and _ends_script(inner.func):
+                self.notes.append((node.lineno, node.col_offset, f"_at({node.lineno});"))
+                break
+
+    def _note(self, statement: Any, target: Any, value: Any, *, read: bool = False) -> None:
+        """Have the program note, after this statement, which line set the field."""
+        if isinstance(target, ast.Attribute):
+            base, name = target.value, repr(target.attr)
+            if isinstance(base, ast.Name) and value is not None and base.id in self.reads:
+                self._values(base.id, target.attr, value)
+            plain = isinstance(base, ast.Name) and not target.attr.startswith("_")
+        elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Attribute):
+            base = target.value
+            plain = base.attr == "custom" and isinstance(base.value, ast.Name)
+            constant = isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str)
+            plain = plain and (constant or isinstance(target.slice, ast.Name))
+            if not plain:
+                return
+            name = ast.unparse(target.slice)
+            if constant and value is not None and isinstance(base.value, ast.Name):
+                self._values(base.value.id, f"custom.{target.slice.value}", value)  # type: ignore[attr-defined]
+        else:
+            return
+        if not plain:
+            if not read:
+                self.find(target, "only a field of a plain name can be set", "Give the object a name first.")
+            return
+        text = f";_w({ast.unparse(base)},{name},{statement.lineno})"
+        self.notes.append((statement.end_lineno, statement.end_col_offset, text))
+
+    def _values(self, root: str, name: str, value: Any) -> None:
+        """Remember constants that become the value of a field, for the schema's sake."""
+        for constant in _constants(value):
+            self.use(constant, "value", root=root, name=name, value=constant.value)
+
+
+def _leaves(target: Any) -> Iterator[Any]:
+    if isinstance(target, (ast.Tuple, ast.List)):
+        for element in target.elts:
+            yield from _leaves(element)
+    elif isinstance(target, ast.Starred):
+        yield from _leaves(target.value)
+    else:
+        yield target
+
+
+def _constants(value: Any) -> Iterator[ast.Constant]:
+    if isinstance(value, ast.Constant):
+        yield value
+    elif isinstance(value, ast.IfExp):
+        yield from _constants(value.body)
+        yield from _constants(value.orelse)
+    elif isinstance(value, ast.BoolOp):
+        for part in value.values:
+            yield from _constants(part)
+    elif isinstance(value, (ast.List, ast.Tuple)):
+        for part in value.elts:
+            yield from _constants(part)
+    elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "get":
+        # {"In Progress": "Doing"}.get(replica.status, "To Do")
+        if isinstance(value.func.value, ast.Dict):
+            for part in [*value.func.value.values, *value.args[1:2]]:
+                yield from _constants(part)
+    elif isinstance(value, ast.Subscript) and isinstance(value.value, ast.Dict):
+        for part in value.value.values:
+            yield from _constants(part)
+
+
+def _ends_script(function: Any) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id in ("skip", "error")
+    return isinstance(function, ast.Attribute) and function.attr == "transition"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_SHOWN else name[:_NAME_SHOWN] + "..."
+
+
+def _names(walk: _Walk) -> None:
+    known = walk.bound | words.GIVEN | words.BUILTINS
+    for node in walk.loads:
+        if node.id in known:
+            continue
+        if node.id in words.REFUSED_NAMES:
+            walk.find(node, f"`{node.id}` is not part of the language of scripts", words.REFUSED_NAMES[node.id], "name")
+            continue
+        close = difflib.get_close_matches(node.id[:_NAME_SHOWN], sorted(known), 1)
+        suggestion = f"Did you mean `{close[0]}`?" if close else "Is it spelled as where it was set?"
+        walk.find(node, f"there is nothing called `{_short(node.id)}`", suggestion, "name")
+
+
+def wrap(walk: _Walk, source: str, *, notes: bool) -> str:
+    """Return the script as the body of ``_rule``: one line further down, one column to the right."""
+    rows = [line.encode() for line in source.split("\n")]
+    if notes:
+        for line, offset, text in sorted(set(walk.notes), reverse=True):
+            row = rows[line - 1]
+            rows[line - 1] = row[:offset] + text.encode() + row[offset:]
+    body = [row if number in walk.kept_lines else b" " + row for number, row in enumerate(rows, 1)]
+    header = f"def _rule({', '.join(words.PARAMETERS)}):"
+    return b"\n".join([header.encode(), *body, b" pass"]).decode()
+
+
+def analyse(source: str, direction: str) -> dict[str, Any]:
+    """Return what is wrong with a script and, where nothing is, what to run. JSON values only; never raises."""
+    bad = _outside(source)
+    if bad is not None:
+        return {"findings": [bad]}
+    walk = _Walk(source, direction)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+        walk.walk(tree)
+    except SyntaxError as error:
+        return {"findings": [_syntax(error)]}
+    except (RecursionError, MemoryError, ValueError):
+        return {"findings": [_finding("this is nested too deeply or too long to be read", 1)]}
+    _names(walk)
+    walk.findings.sort(key=lambda finding: (finding["line"], finding["column"]))
+    return {
+        "findings": walk.findings,
+        "plain": wrap(walk, source, notes=False),
+        "code": wrap(walk, source, notes=True),
+        "notes": sorted(set(walk.notes)),
+        "uses": walk.uses,
+        "reads": {root: None if names is None else sorted(names) for root, names in walk.reads.items()},
+        "clock": walk.clock,
+        "names": sorted({node.id for node in walk.loads} & words.GIVEN),
+        "loops": sorted(walk.loops),
+    }
+
+
+def _outside(source: str) -> dict[str, Any] | None:
+    if len(source) > MAX_SOURCE:
+        return _finding(f"a script has at most {MAX_SOURCE} characters, this one has {len(source)}", 1)
+    for number, line in enumerate(source.split("\n"), 1):
+        for column, character in enumerate(line, 1):
+            if (character < " " and character != "\t") or character == "\x7f" or "\ud800" <= character <= "\udfff":
+                return _finding("a control character is not part of the language of scripts", number, column)
+    return None
+
+
+def _syntax(error: SyntaxError) -> dict[str, Any]:
+    message = (error.msg or "this cannot be read").split(" (<unknown>")[0]
+    column = max(1, error.offset or 1)
+    end = error.end_offset if error.end_lineno == error.lineno and error.end_offset else None
+    finding = _finding(message[:1].lower() + message[1:], error.lineno or 1, column)
+    finding["end_column"] = end if end and end > column else None
+    finding["code"] = "syntax"
+    return finding
+
+
+def _finding(message: str, line: int, column: int = 1) -> dict[str, Any]:
+    return {"severity": "error", "message": message, "line": line, "column": column, "end_column": None,
+            "suggestion": "", "code": "limit"}  # fmt: skip
