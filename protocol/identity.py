@@ -217,12 +217,21 @@ def verify_statement(
     return statement
 
 
+def read_statement(signed: SignedStatement) -> KeyStatement:
+    """Return what a statement says that we have verified before, when it was pinned and stored.
+
+    Raises:
+        Bad: if what was stored is not a key statement.
+    """
+    return _parse(signed.b.encode("utf-8", "surrogatepass"))
+
+
 def _check_succession(statement: KeyStatement, pinned: SignedStatement | None) -> None:
     if pinned is None:
         if statement.prev is not None:
             raise Bad("a first key statement that names a previous one")
         return
-    if statement.v <= _parse(pinned.b.encode()).v:
+    if statement.v <= read_statement(pinned).v:
         raise Bad("a key statement that is not newer")
     if statement.prev != pinned.digest:
         raise Bad("a key statement that does not follow the pinned one")
