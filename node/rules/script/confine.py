@@ -192,9 +192,7 @@ def _seccomp(target: Exec | None, plan: Plan) -> str:
     _need_linux("seccomp")
     if not syscalls.supported():
         raise Absent("There is no table of system calls for this processor; the worker runs without that filter.")
-    code = syscalls.program(
-        exec_address=target.address if target else None, may_open=plan.executable is not None
-    )
+    code = syscalls.program(exec_address=target.address if target else None, may_open=plan.executable is not None)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _Program(length=len(code) // 8, filter=ctypes.addressof(buffer))
     result = _libc().prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0)

@@ -78,6 +78,19 @@ def failed(
     )
 
 
+def skip_reason(error: MontyError) -> str | None:
+    """Return why the script skipped the issue, where that is what ended it."""
+    inner = error.exception()
+    text = str(inner)
+    return text.removeprefix(SKIP) if isinstance(inner, SystemExit) and text.startswith(SKIP) else None
+
+
+def line_of(error: MontyError, script: Script, notes: Sequence[tuple[int, int, str]]) -> int | None:
+    """Return the line of the script that an error comes from."""
+    frames = error.traceback() if isinstance(error, MontyRuntimeError) else []
+    return place_of(frames, notes, script.source).line
+
+
 def _is_time(error: MontyError) -> bool:
     return isinstance(error.exception(), TimeoutError)
 

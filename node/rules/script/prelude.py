@@ -92,6 +92,7 @@ def _note(value: Any, names: Any, kind: str) -> Any:
     record = _record(value, kind, names)
     record._private = bool(value.get("internal") or value.get("restriction") or value.get("_private"))
     record._cleared = False
+    record._prefix = value.get("_prefix") or ""
     return record
 
 
@@ -215,6 +216,8 @@ def _plain(value: Any, deep: int = 0) -> Any:
 def _plain_user(user: Any) -> Any:
     if _state.direction == "incoming":
         return user.id
+    if user.display_name is None:
+        raise ValueError("only the id of this person is known here; let a mapping share this field")
     if user.get("with_email"):
         return {"display_name": user.display_name, "email": user.email}
     return {"display_name": user.display_name}
@@ -314,7 +317,8 @@ class Comments:
         merged = [comment for comment in issue.comments or [] if comment.handle is None]
         for comment in replica.comments:
             made = _note({key: getattr(comment, key) for key in _COMMENT}, _COMMENT, "comment")
-            made.body = comments_with_author(made)
+            made._prefix = comment._prefix
+            made.body = _below(made)
             if text is not None:
                 made.body = comment.body
                 answer = text(made)
@@ -347,13 +351,13 @@ class Comments:
 
     def with_author(self, comment: Any) -> str:
         """Return the text with the author's name before it."""
-        return comments_with_author(comment)
+        return _below(comment)
 
 
-def comments_with_author(comment: Any) -> str:
-    """Return a comment's text with the author's name before it."""
-    author = str(comment.author or "")
-    return f"{author} commented:\n{comment.body}" if author else str(comment.body)
+def _below(comment: Any) -> str:
+    """Return a comment's text below the line that says who wrote it; the host made that line."""
+    body = str(comment.body or "")
+    return f"{comment._prefix}\n{body}" if body.strip() and comment._prefix else comment._prefix or body
 
 
 def _impersonate(comment: Any, user: Any) -> None:
@@ -362,8 +366,8 @@ def _impersonate(comment: Any, user: Any) -> None:
     if not _state.impersonation:
         raise ValueError("comments cannot be written as another user of this Jira; leave out as_author")
     comment["as_user"] = user.id if isinstance(user, Record) else user
-    if comment.body == comments_with_author(comment):
-        comment.body = comment.body[len(str(comment.author or "")) + len(" commented:\n") :]
+    if comment._prefix and comment.body.startswith(comment._prefix):
+        comment.body = comment.body[len(comment._prefix) + 1 :]
 
 
 class Attachments:
@@ -400,8 +404,8 @@ class Worklogs:
         merged = [entry for entry in issue.worklogs or [] if entry.handle is None]
         for entry in replica.worklogs:
             made = _note({key: getattr(entry, key) for key in _WORKLOG}, _WORKLOG, "worklog")
-            author, comment = str(entry.author or ""), entry.comment or ""
-            made.comment = (f"{author}: {comment}" if comment else author) if author else entry.comment
+            comment = entry.comment or ""
+            made.comment = (f"{entry._prefix}\n{comment}" if comment.strip() else entry._prefix) or None
             if text is not None:
                 answer = text(entry)
                 if answer is None:
@@ -515,15 +519,6 @@ class Sync:
     def local_key(self, remote: Any) -> Any:
         """Return the key of our issue that is linked with the peer's issue, or None."""
         return _call("sync.local_key", remote) if remote else None
-
-    def local_links(self, entries: Any) -> Any:
-        """Return the links of a replica whose other end is here too, with our keys."""
-        local = []
-        for entry in entries or []:
-            key = self.local_key(entry.other_key)
-            if key:
-                local.append({"type": entry.type, "phrase": entry.phrase, "outward": entry.outward, "other_key": key})
-        return local
 
 
 class Dates:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from node.errors import RuleError
+from node.rules.comments import format_comment, format_worklog
 from node.rules.script import words
 from node.rules.script.engine import Direction, Plain, ScriptInputs, ScriptSchema
 from node.trackers.issue import CUSTOM
@@ -30,13 +31,13 @@ class Reads:
 def job_for(inputs: ScriptInputs, direction: Direction, schema: ScriptSchema, reads: Reads, now: str) -> dict[str, Any]:
     """Return what the box gets for one issue, as JSON values."""
     outgoing = direction == "outgoing"
-    issue = _flat_issue(inputs.issue)
+    issue = _flat_issue(inputs.issue, schema if outgoing else None)
     target = _flat(inputs.replica if outgoing else inputs.draft)
     if outgoing:
         issue, replica = _some(issue, reads.issue), _some(target, reads.replica)
     else:
         issue = _some(_laid_over(issue, target), reads.issue)
-        replica = _some(_flat(inputs.replica), reads.replica)
+        replica = _with_authors(_some(_flat(inputs.replica), reads.replica))
     previous = None if inputs.previous is None else _some(_flat(inputs.previous), reads.previous)
     return {
         "direction": direction,
@@ -80,6 +81,7 @@ def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str
     for name in dropped:
         fields.pop(name, None)
         changes.pop(name, None)
+    _fit(changes, fields, values, direction, answer.get("origins"))
     changes["fields"] = fields
     if direction == "incoming" and answer.get("transition") is not None:
         changes["transition"] = str(answer["transition"])
@@ -99,9 +101,69 @@ def _fields(every: tuple[str, ...], some: frozenset[str] | None) -> list[str]:
     return list(every) if some is None else [name for name in every if name in some]
 
 
-def _flat_issue(issue: Plain) -> dict[str, Any]:
+def _fit(
+    changes: Mapping[str, Any], fields: Mapping[str, Any], values: Mapping[str, Any], direction: Direction, origins: Any
+) -> None:
+    """Refuse a value that no Jira could hold. Raises RuleError with the line that set it."""
+    for name in values:
+        if name in words.COLLECTIONS or name == "custom":
+            continue
+        value = changes.get(name) if name in changes else fields.get(name)
+        wanted = _wanted(name, value, direction)
+        if wanted is not None:
+            line = origins.get(name) if isinstance(origins, dict) else None
+            target = "replica" if direction == "outgoing" else "issue"
+            where = f" in line {line}" if isinstance(line, int) else ""
+            raise RuleError(
+                f"The script failed{where}: {target}.{name} takes {wanted}, not {_kind(value)}.",
+                line=line if isinstance(line, int) else None,
+                advice="Correct that line, then try the issue again.",
+            )
+
+
+def _wanted(name: str, value: Any, direction: Direction) -> str | None:
+    """Return what the field takes, where the value is something else."""
+    if name in words.TEXT_LISTS:
+        fits = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+        return None if fits else "a list of texts"
+    if value is None or name == "links":
+        return None
+    if name in ("original_estimate", "remaining_estimate"):
+        return None if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else "seconds"
+    if name in words.USERS:
+        fits = isinstance(value, str) or (direction == "outgoing" and isinstance(value, dict))
+        return None if fits else "a user"
+    return None if isinstance(value, str) else "a text"
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "True or False", int: "a number", float: "a number", list: "a list", dict: "a dict", str: "a text"}
+    return "None" if value is None else kinds[type(value)]
+
+
+def _people(value: Any) -> Any:
+    """Mark the ids of people in a custom field as what they are: an id says something here and never leaves."""
+    if isinstance(value, list):
+        return [_people(entry) for entry in value]
+    return {"id": value, "display_name": None, "email": None} if isinstance(value, str) else value
+
+
+def _with_authors(flat: dict[str, Any]) -> dict[str, Any]:
+    """Give each received comment and worklog the line that says who wrote it, as mappings write it."""
+    named = dict(flat)
+    for name, form in (("comments", format_comment), ("worklogs", format_worklog)):
+        if named.get(name):
+            named[name] = [{**entry, "_prefix": form(entry.get("author"), "")} for entry in named[name]]
+    return named
+
+
+def _flat_issue(issue: Plain, schema: ScriptSchema | None) -> dict[str, Any]:
     flat = {name: value for name, value in issue.items() if name in words.ISSUE_FIELDS and value is not None}
     custom = {name: value for name, value in (issue.get("custom") or {}).items() if value is not None}
+    for name in custom if schema is not None else ():
+        known = schema.custom.get(name) if schema is not None else None
+        if known is not None and known.kind in ("user", "multi-user"):
+            custom[name] = _people(custom[name])
     if custom:
         flat["custom"] = custom
     return flat

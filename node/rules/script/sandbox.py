@@ -80,7 +80,9 @@ class _Compiled:
 class MontyEngine:
     """Runs scripts in confined workers. One per node; safe to share between tasks."""
 
-    def __init__(self, *, workers: int = 2, clock: Clock | None = None, batch: int = BATCH, memory: Memory | None = None) -> None:
+    def __init__(
+        self, *, workers: int = 2, clock: Clock | None = None, batch: int = BATCH, memory: Memory | None = None
+    ) -> None:
         self._workers = Workers(count=workers)
         self._clock = clock or SystemClock()
         self._batch = batch
@@ -120,8 +122,13 @@ class MontyEngine:
         """Parse and type-check without running. Raises RuleError where a worker is stopped by the script."""
         analysis = await self._workers.parse(source, direction)
         rows = source.split("\n")
-        findings = [*_findings(analysis, rows), *schema_check.findings(analysis.get("uses", []), direction, schema, rows)]
-        if not any(finding.severity == "error" and finding.code in ("syntax", "limit", "subset") for finding in findings):
+        findings = [
+            *_findings(analysis, rows),
+            *schema_check.findings(analysis.get("uses", []), direction, schema, rows),
+        ]
+        if not any(
+            finding.severity == "error" and finding.code in ("syntax", "limit", "subset") for finding in findings
+        ):
             pool = await self._workers.pool()
             text = stubs.stubs_for(direction, schema)
             try:
@@ -231,8 +238,12 @@ class MontyEngine:
                 skipped_line=line if isinstance(line, int) and line > 0 else None,
             )  # fmt: skip
         origins = answer.get("origins")
+        try:
+            changes = projection.changes_from(inputs, script.direction, answer)
+        except RuleError as error:
+            raise _shown(error, script, remembered) from None
         return ScriptResult(
-            changes=projection.changes_from(inputs, script.direction, answer),
+            changes=changes,
             origins={
                 name: line for name, line in (origins if isinstance(origins, dict) else {}).items()
                 if isinstance(line, int) and line > 0
@@ -242,9 +253,7 @@ class MontyEngine:
             cached=cached,
         )  # fmt: skip
 
-    async def _alone(
-        self, script: Script, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any]
-    ) -> Remembered:
+    async def _alone(self, script: Script, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any]) -> Remembered:
         """Run one issue in a fresh session. Raises ScriptFailed and what ``helpers`` raise."""
         talk = _Talk(helpers, 1)
         try:
@@ -252,16 +261,13 @@ class MontyEngine:
         except MontyError as error:
             if talk.failure is not None:
                 raise _with_place(talk.failure, error, script, compiled) from error
-            place = failure.failed(
-                error, script, compiled.notes, compiled.loops, log=talk.log(0), calls=talk.calls[0]
-            )
-            if place.message.endswith(": " + str(error.exception())) and str(error.exception()).startswith(failure.SKIP):
-                raise place from error
-            reason = str(error.exception()) if isinstance(error.exception(), SystemExit) else ""
-            if reason.startswith(failure.SKIP):
-                text = json.dumps({"skipped": reason.removeprefix(failure.SKIP), "line": place.line})
-                return Remembered(text, talk.log(0), tuple(talk.calls[0]))
-            raise place from error
+            skipped = failure.skip_reason(error)
+            if skipped is None:
+                raise failure.failed(
+                    error, script, compiled.notes, compiled.loops, log=talk.log(0), calls=talk.calls[0]
+                ) from error
+            line = failure.line_of(error, script, compiled.notes)
+            return Remembered(json.dumps({"skipped": skipped, "line": line}), talk.log(0), tuple(talk.calls[0]))
         except TimeoutError as error:
             raise ScriptFailed(
                 f"The script failed: it waited for longer than {_WALL_SECONDS:g} s for helpers or for a free worker.",
@@ -349,9 +355,21 @@ async def _drive(session: AsyncMontySession, call: str, jobs: Any, talk: _Talk) 
             snapshot = await snapshot.resume({"exc_type": "PermissionError", "message": "not for scripts"})
         else:
             snapshot = await snapshot.resume(
-                {number: {"exc_type": "PermissionError", "message": "not for scripts"} for number in snapshot.pending_call_ids}
+                {
+                    number: {"exc_type": "PermissionError", "message": "not for scripts"}
+                    for number in snapshot.pending_call_ids
+                }
             )
     return snapshot.output
+
+
+def _shown(error: RuleError, script: Script, remembered: Remembered) -> ScriptFailed:
+    rows = script.source.split("\n")
+    shown = rows[error.line - 1] if error.line is not None and 1 <= error.line <= len(rows) else ""
+    return ScriptFailed(
+        error.message, step=script.step, line=error.line, column=1 if shown else None, shown=shown[:500],
+        advice=error.advice, log=remembered.log, calls=remembered.calls,
+    )  # fmt: skip
 
 
 def _with_place(problem: AccordError, error: MontyError, script: Script, compiled: _Compiled) -> AccordError:

@@ -20,7 +20,7 @@ _CUSTOM_TYPES = {
 }  # fmt: skip
 """Read types; kinds that are not here are texts or None."""
 
-_COMMON = '''
+_COMMON = """
 from typing import Any, Callable, Literal, Never, overload
 
 class User:
@@ -120,7 +120,6 @@ class Options:
 
 class Sync:
     def local_key(self, remote: str | None) -> str | None: ...
-    def local_links(self, entries: Any) -> list[Any]: ...
 
 class Dates:
     def now(self) -> str: ...
@@ -140,7 +139,7 @@ def re_search(pattern: str, text: str | None, ignore_case: bool = False) -> list
 def re_findall(pattern: str, text: str | None, ignore_case: bool = False) -> list[Any]: ...
 def re_sub(pattern: str, replacement: str, text: str | None, ignore_case: bool = False) -> str: ...
 def re_split(pattern: str, text: str | None) -> list[str]: ...
-'''
+"""
 
 _PARAMETER_TYPES = {
     "issue": "Issue", "replica": "Replica", "previous": "Replica | None", "first_sync": "bool",

@@ -17,7 +17,7 @@ REPLICA_FIELDS = tuple(name for name in ISSUE_FIELDS if name not in ("id", "subt
 """What a replica can carry beside ``custom``."""
 
 WRITABLE_ISSUE_FIELDS = tuple(
-    name for name in ISSUE_FIELDS if name not in ("id", "key", "creator", "subtask", "created", "updated")
+    name for name in ISSUE_FIELDS if name not in ("id", "key", "creator", "subtask", "created", "updated", "links")
 )
 """What incoming rules may set."""
 
@@ -45,7 +45,7 @@ HELPER_METHODS = {
     "versions": ("get", "get_or_create", "all"),
     "components": ("get", "get_or_create", "all"),
     "options": ("get", "get_or_create"),
-    "sync": ("local_key", "local_links"),
+    "sync": ("local_key",),
     "dates": (
         "now", "today", "parse", "format", "add_days", "add_hours", "add_business_days", "days_between",
         "is_business_day",
