@@ -1,0 +1,73 @@
+"""The command line, `accord`: sets a node up and talks to the running one through its admin API.
+
+Reading order: `setup` (init, serve, check), `pair` (invite, accept, connections), `work` (sync, status, queue, errors,
+retry), `sandbox` and `demo`; `client` calls the node, `show` prints. Exit status: 0 done, 1 failed, 2 wrong usage,
+3 something needs attention.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from node.cli import demo, pair, sandbox, setup, work
+from node.cli.show import Terminal, error
+from node.config import NodeFolder
+from node.errors import AccordError, UsageError
+from protocol.errors import ProtocolError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".accord"), envvar="ACCORD_DIR",
+    show_default=True, show_envvar=True, help="The node's folder.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.version_option(version("accord-sync"), prog_name="accord")
+@click.pass_context
+def accord(context: click.Context, folder: Path, as_json: bool) -> None:
+    """Keep issues in step between your Jira and a partner's, node to node, without a middleman."""
+    context.obj = Terminal(NodeFolder(folder), as_json, Console(), Console(stderr=True))
+
+
+@accord.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of your shell: eval "$(accord completion bash)"."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 - only this command needs it
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise UsageError(f"There is no completion for {shell}.")
+    click.echo(kind(accord, {}, "accord", "_ACCORD_COMPLETE").source())
+
+
+for _command in (
+    setup.init, setup.token, setup.serve, setup.check,
+    pair.invite, pair.accept, pair.verify, pair.connections, pair.pause, pair.resume, pair.revoke, pair.close,
+    work.sync, work.status, work.queue, work.errors, work.retry, work.skip,
+    sandbox.sandbox, demo.demo,
+):  # fmt: skip
+    accord.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; errors are two lines on standard error and an exit status."""
+    try:
+        status = accord.main(arguments, standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except (AccordError, ProtocolError) as problem:
+        error(Console(stderr=True), problem.message, problem.advice)
+        sys.exit(2 if isinstance(problem, UsageError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
