@@ -6,91 +6,101 @@ of token would have been taken at that place; that set names the place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lark import Token
 from lark.exceptions import UnexpectedToken
 
 from node.sandbox.jql.errors import JqlError
 from node.sandbox.jql.lexer import syntax_error
 
-_OPERATORS = (
-    "The valid operators are '=', '!=', '<', '>', '<=', '>=', '~', '!~', 'IN', 'NOT IN', 'IS' and 'IS NOT'."
+_OPERATORS = "The valid operators are '=', '!=', '<', '>', '<=', '>=', '~', '!~', 'IN', 'NOT IN', 'IS' and 'IS NOT'."
+_OPERAND = "Expecting either a value, list or function"
+_CUSTOM_FIELD_ID = "Expecting a custom field id (a positive number)"
+_ARGUMENT = (
+    "Expecting a function argument but got '{got}'. You must surround '{got}' in quotation marks to use it as an "
+    "argument."
 )
-_NAMES = frozenset({"STRING", "QUOTED", "NUMBER", "NEGATIVE_NUMBER"})
+_FIELD_NAME = (
+    "Expecting a field name but got '{got}'. You must surround '{got}' in quotation marks to use it as a field name."
+)
+_CLOSING = ("Expecting ')' before the end of the query.", "Expecting ')' but got '{got}'.")
+
+_PLACES: Sequence[tuple[frozenset[str], tuple[str, str]]] = (
+    (frozenset({"OR", "RPAREN"}), _CLOSING),
+    (frozenset({"OR"}), ("", "Expecting either 'OR' or 'AND' but got '{got}'.")),
+    (
+        frozenset({"EMPTY"}),
+        (
+            f"{_OPERAND} before the end of the query.",
+            f"{_OPERAND} but got '{{got}}'. You must surround '{{got}}' in quotation marks to use it as a value.",
+        ),
+    ),
+    (
+        frozenset({"CF"}),
+        (
+            "Expecting a field name at the end of the query.",
+            _FIELD_NAME,
+        ),
+    ),
+    (
+        frozenset({"EQ"}),
+        (
+            f"Expecting operator before the end of the query. {_OPERATORS}",
+            f"Expecting operator but got '{{got}}'. {_OPERATORS}",
+        ),
+    ),
+    (frozenset({"STRING", "RPAREN"}), (_CLOSING[0], _ARGUMENT)),
+    (frozenset({"STRING"}), ("Expecting a function argument at the end of the query.", _ARGUMENT)),
+    (
+        frozenset({"NUMBER"}),
+        (f"{_CUSTOM_FIELD_ID} before the end of the query.", f"{_CUSTOM_FIELD_ID} but got '{{got}}'."),
+    ),
+    (frozenset({"ASC"}), ("", "Expecting either 'ASC' or 'DESC' but got '{got}'.")),
+    (frozenset({"RPAREN"}), _CLOSING),
+)
+"""Where the parser stands, told by tokens that it would have taken there: what to say at the query's end, and what
+when another token came. The first row whose tokens were all welcome counts. An empty text: a query may end there."""
+
+_SYMBOLS = {"LBRACKET": "[", "RBRACKET": "]", "COMMA": ",", "BY": "by"}
 _END = "$END"
 
 
 def complaint(unexpected: UnexpectedToken) -> JqlError:
     """Return the error for a token that does not fit its place."""
     token = unexpected.token
-    accepted = frozenset(unexpected.interactive_parser.accepts())  # type: ignore[union-attr] # LALR always has one
-    if token.type == _END:
-        return syntax_error(_at_end(accepted))
-    return syntax_error(_instead(token, accepted, unexpected), token.line, token.column)
-
-
-def _at_end(accepted: frozenset[str]) -> str:
-    if "OR" in accepted:
-        return "Expecting ')' before the end of the query."
-    if "EMPTY" in accepted:
-        return "Expecting either a value, list or function before the end of the query."
-    if "CF" in accepted:
-        return "Expecting a field name at the end of the query."
-    if "EQ" in accepted:
-        return f"Expecting operator before the end of the query. {_OPERATORS}"
-    if accepted == {"NUMBER"}:
-        return "Expecting a custom field id (a positive number) before the end of the query."
-    if accepted == _NAMES:
-        return "Expecting a function argument at the end of the query."
-    if "RPAREN" in accepted:
-        return "Expecting ')' before the end of the query."
-    return f"Expecting {_single(accepted)} before the end of the query."
-
-
-def _instead(token: Token, accepted: frozenset[str], unexpected: UnexpectedToken) -> str:  # noqa: PLR0911 - a table
-    got = f"got '{token}'."
-    if "OR" in accepted:
-        return f"Expecting ')' but {got}" if "RPAREN" in accepted else f"Expecting either 'OR' or 'AND' but {got}"
-    if "EMPTY" in accepted:
-        if "NOT" in accepted and token.type == "BANG":
-            return f"Expecting 'NOT' but {got}"
-        return (
-            f"Expecting either a value, list or function but {got} "
-            f"You must surround '{token}' in quotation marks to use it as a value."
-        )
-    if "CF" in accepted:
-        if token.type == "LBRACKET":
-            return f"Expecting a field name but {got[:-1]}. Did you mean 'cf['?"
-        return (
-            f"Expecting a field name but {got} "
-            f"You must surround '{token}' in quotation marks to use it as a field name."
-        )
-    if "EQ" in accepted:
-        return f"Expecting operator but {got} {_OPERATORS}"
-    if accepted == {"NUMBER"}:
-        return f"Expecting a custom field id (a positive number) but {got}"
-    if accepted >= _NAMES:
-        return _argument(token, accepted)
-    if accepted >= {"ASC", "DESC"}:
-        return f"Expecting either 'ASC' or 'DESC' but {got}"
-    if accepted >= {"COMMA", "RPAREN"}:
-        return f"Expecting ')' or ',' but {got}" if _in_call(unexpected) else f"Expecting ')' but {got}"
-    return f"Expecting {_single(accepted)} but {got}"
-
-
-def _argument(token: Token, accepted: frozenset[str]) -> str:
-    if "RPAREN" in accepted and token.type == "COMMA":
-        return f"Expecting ')' but got '{token}'."
-    if token.type == "RPAREN":
-        return "Function argument must be specified."
-    return (
-        f"Expecting a function argument but got '{token}'. "
-        f"You must surround '{token}' in quotation marks to use it as an argument."
+    accepted = frozenset(str(kind) for kind in unexpected.accepts)
+    at_end, instead = next(
+        (sentences for needed, sentences in _PLACES if needed <= accepted),
+        (
+            f"Expecting {_named(accepted)} before the end of the query.",
+            f"Expecting {_named(accepted)} but got '{{got}}'.",
+        ),
     )
+    if token.type == _END:
+        return syntax_error(at_end)
+    sentence = _special(token, accepted, unexpected) or instead
+    return syntax_error(sentence.replace("{got}", str(token)), token.line, token.column)
+
+
+def _special(token: Token, accepted: frozenset[str], unexpected: UnexpectedToken) -> str | None:
+    """Return the sentence for a token that Jira treats apart at this place, or None."""
+    if token.type == "BANG" and accepted >= {"EMPTY", "NOT"}:
+        return "Expecting 'NOT' but got '{got}'."
+    if token.type == "LBRACKET" and "CF" in accepted:
+        return "Expecting a field name but got '['. Did you mean 'cf['?"
+    if "STRING" in accepted and "EMPTY" not in accepted and "CF" not in accepted:
+        if token.type == "COMMA" and "RPAREN" in accepted:
+            return _CLOSING[1]
+        return "Function argument must be specified." if token.type == "RPAREN" else None
+    if accepted == {"COMMA", "RPAREN"} and _in_call(unexpected):
+        return "Expecting ')' or ',' but got '{got}'."
+    return None
 
 
 def _in_call(unexpected: UnexpectedToken) -> bool:
     """Return whether the innermost open parenthesis is a function's; a function's name stands before it."""
-    read = list(unexpected.interactive_parser.parser_state.value_stack)  # type: ignore[union-attr] # as above
+    read = list(unexpected.interactive_parser.parser_state.value_stack)
     closed = 0
     for position in range(len(read) - 1, 0, -1):
         kind = getattr(read[position], "type", None)
@@ -104,9 +114,5 @@ def _in_call(unexpected: UnexpectedToken) -> bool:
     return False
 
 
-_SYMBOLS = {"LBRACKET": "[", "RBRACKET": "]", "RPAREN": ")", "COMMA": ",", "BY": "by"}
-
-
-def _single(accepted: frozenset[str]) -> str:
-    named = sorted(_SYMBOLS.get(kind, kind) for kind in accepted - {_END})
-    return " or ".join(f"'{name}'" for name in named)
+def _named(accepted: frozenset[str]) -> str:
+    return " or ".join(f"'{_SYMBOLS.get(kind, kind)}'" for kind in sorted(accepted - {_END}))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 class JqlError(Exception):
     """A query cannot be run. ``messages`` are what Jira answers under ``errorMessages`` with status 400."""
 
-    def __init__(self, messages: Sequence[str]) -> None:
+    def __init__(self, *messages: str) -> None:
         super().__init__(" ".join(messages))
         self.messages = list(messages)

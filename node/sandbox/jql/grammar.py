@@ -9,7 +9,7 @@ from lark.exceptions import UnexpectedToken, VisitError
 
 from node.sandbox.jql.complaints import complaint
 from node.sandbox.jql.errors import JqlError
-from node.sandbox.jql.lexer import JqlLexer
+from node.sandbox.jql.lexer import JqlLexer, syntax_error
 from node.sandbox.jql.syntax import (
     And,
     Call,
@@ -54,7 +54,7 @@ predicate: (AFTER | BEFORE | DURING | ON | FROM | TO | BY) operand
         | NEGATIVE_NUMBER                           -> number
         | EMPTY                                     -> empty
         | function_name LPAREN arguments? RPAREN    -> call
-        | LPAREN operand (COMMA operand)* RPAREN    -> list
+        | LPAREN operand (COMMA operand)* RPAREN    -> several
 function_name: STRING | QUOTED | NUMBER | NEGATIVE_NUMBER
 arguments: argument (COMMA argument)*
 ?argument: STRING | QUOTED | NUMBER | NEGATIVE_NUMBER
@@ -79,12 +79,8 @@ def _parts(children: list[Any]) -> list[Any]:
 def _deeper(children: list[Any]) -> int:
     depth = 1 + max((child.depth for child in children if hasattr(child, "depth")), default=0)
     if depth > MAX_DEPTH:
-        raise JqlError([f"The query is nested more than {MAX_DEPTH} levels deep."])
+        raise JqlError(f"The query is nested more than {MAX_DEPTH} levels deep.")
     return depth
-
-
-def _plain(message: str, token: Token) -> JqlError:
-    return JqlError([f"Error in the JQL Query: {message} (line {token.line}, character {token.column})"])
 
 
 class _Builder(Transformer[Token, Statement]):
@@ -138,13 +134,13 @@ class _Builder(Transformer[Token, Statement]):
         arguments = next((child for child in children if isinstance(child, tuple)), ())
         return Call(str(children[0]), arguments)
 
-    def list(self, children: list[Any]) -> ListOperand:
+    def several(self, children: list[Any]) -> ListOperand:
         items: list[Operand] = _parts(children)
         return ListOperand(tuple(items), _deeper(items))
 
     def function_name(self, children: list[Token]) -> str:
         if not children[0].strip():
-            raise _plain("A function name cannot be empty.", children[0])
+            raise syntax_error("A function name cannot be empty.", children[0].line, children[0].column)
         return str(children[0])
 
     def arguments(self, children: list[Token]) -> tuple[str, ...]:
@@ -152,7 +148,7 @@ class _Builder(Transformer[Token, Statement]):
 
     def field(self, children: list[Token]) -> str:
         if not children[0].strip():
-            raise _plain("A field name cannot be empty.", children[0])
+            raise syntax_error("A field name cannot be empty.", children[0].line, children[0].column)
         return str(children[0])
 
     def custom_field(self, children: list[Token]) -> str:

@@ -42,19 +42,24 @@ KEYWORDS = {
 """Words with a meaning of their own; only in quotes are they values."""
 
 RESERVED_WORDS = frozenset(
-    """
-    abort access add alias all alter any as audit avg begin between boolean break byte catch char character check
-    checkpoint collate collation column commit connect continue count create current date decimal declare decrement
-    default defaults define delete delimiter difference distinct divide do double drop else encoding end equals escape
-    exclusive exec execute exists explain false fetch field file first float for function go goto grant greater group
-    having identified if immediate increment index initial inner inout input insert int integer intersect intersection
-    into isempty isnull join last left less like limit lock long max min minus mode modify modulo more multiply next
-    noaudit notin nowait number object of option outer output power previous prior privileges public raise raw
-    remainder rename resource return returns revoke right row rowid rownum rows select session set share size sqrt
-    start strict string subtract sum synonym table then trans transaction trigger true uid union unique update user
-    validate values view when whenever where while with
-    """.split(),
-)
+    {
+        "abort", "access", "add", "alias", "all", "alter", "any", "as", "audit", "avg", "begin", "between", "boolean",
+        "break", "byte", "catch", "char", "character", "check", "checkpoint", "collate", "collation", "column",
+        "commit", "connect", "continue", "count", "create", "current", "date", "decimal", "declare", "decrement",
+        "default", "defaults", "define", "delete", "delimiter", "difference", "distinct", "divide", "do", "double",
+        "drop", "else", "encoding", "end", "equals", "escape", "exclusive", "exec", "execute", "exists", "explain",
+        "false", "fetch", "field", "file", "first", "float", "for", "function", "go", "goto", "grant", "greater",
+        "group", "having", "identified", "if", "immediate", "increment", "index", "initial", "inner", "inout", "input",
+        "insert", "int", "integer", "intersect", "intersection", "into", "isempty", "isnull", "join", "last", "left",
+        "less", "like", "limit", "lock", "long", "max", "min", "minus", "mode", "modify", "modulo", "more", "multiply",
+        "next", "noaudit", "notin", "nowait", "number", "object", "of", "option", "outer", "output", "power",
+        "previous", "prior", "privileges", "public", "raise", "raw", "remainder", "rename", "resource", "return",
+        "returns", "revoke", "right", "row", "rowid", "rownum", "rows", "select", "session", "set", "share", "size",
+        "sqrt", "start", "strict", "string", "subtract", "sum", "synonym", "table", "then", "trans", "transaction",
+        "trigger", "true", "uid", "union", "unique", "update", "user", "validate", "values", "view", "when", "whenever",
+        "where", "while", "with",
+    }
+)  # fmt: skip
 """Words that Jira keeps for itself: refused unless in quotes."""
 
 _SYMBOLS = {
@@ -158,7 +163,7 @@ class _Scanner:
 def syntax_error(message: str, line: int | None = None, column: int | None = None) -> JqlError:
     """Return the error for text that cannot be read; line and column count from 1, None at the query's end."""
     place = "" if line is None or column is None else f" (line {line}, character {column})"
-    return JqlError([f"Error in the JQL Query: {message}{place}"])
+    return JqlError(f"Error in the JQL Query: {message}{place}")
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -210,6 +215,6 @@ class JqlLexer(Lexer):
     def __init__(self, lexer_conf: Any) -> None:
         """Take lark's configuration, which has nothing to say here."""
 
-    def lex(self, data: str) -> Iterator[Token]:  # type: ignore[override] # a custom lexer gets the text itself
+    def lex(self, data: str) -> Iterator[Token]:  # type: ignore[override,explicit-override] # lark hands a plain str
         """Return the tokens of ``data``."""
         return iter(list(tokens(data)))

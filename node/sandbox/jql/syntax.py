@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from node.sandbox.jql.lexer import KEYWORDS, RESERVED_WORDS
@@ -88,7 +89,7 @@ class ListOperand:
     """Several operands in parentheses; Jira takes lists in lists as one flat list."""
 
     items: tuple[Operand, ...]
-    depth: int = field(default=1, compare=False)
+    depth: int = dataclasses.field(default=1, compare=False)
 
 
 Operand = Literal | Empty | Call | ListOperand
@@ -110,7 +111,7 @@ class Clause:
     operator: Operator
     operand: Operand | None
     predicates: tuple[Predicate, ...] = ()
-    depth: int = field(default=1, compare=False)
+    depth: int = dataclasses.field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class Not:
     """The opposite of an expression."""
 
     inner: Expression
-    depth: int = field(default=1, compare=False)
+    depth: int = dataclasses.field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class And:
     """All of two or more expressions."""
 
     parts: tuple[Expression, ...]
-    depth: int = field(default=1, compare=False)
+    depth: int = dataclasses.field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class Or:
     """At least one of two or more expressions."""
 
     parts: tuple[Expression, ...]
-    depth: int = field(default=1, compare=False)
+    depth: int = dataclasses.field(default=1, compare=False)
 
 
 Expression = Clause | Not | And | Or
@@ -178,7 +179,7 @@ def _name(text: str) -> str:
     return text if plain else quoted(text)
 
 
-def to_jql(part: Statement | Expression | Operand | Sort | Predicate) -> str:  # noqa: PLR0911 - one line a part
+def to_jql(part: Statement | Expression | Operand | Sort | Predicate) -> str:  # noqa: C901, PLR0911 - one line a part
     """Write a part of a query as text."""
     match part:
         case Literal(text, number):
