@@ -1,0 +1,95 @@
+"""Plans: the fewest calls, in an order that reads well, and nothing touched that the sync did not make."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.rules.model import Draft, DraftAttachment, DraftComment
+from node.sync.plan import (
+    AddComment,
+    Attach,
+    Create,
+    Edit,
+    EditComment,
+    Move,
+    Remove,
+    TwinItem,
+    digest,
+    plan_create,
+    plan_update,
+)
+
+
+def _draft(**parts: object) -> Draft:
+    return Draft(**{"project": "UD", "fields": {}, **parts})  # type: ignore[arg-type]  # a short cut for tests
+
+
+def _comment(handle: str, body: str = "text") -> DraftComment:
+    return DraftComment(handle=handle, body=body)
+
+
+def _file(handle: str) -> DraftAttachment:
+    return DraftAttachment(handle=handle, name="a.png", size=1, blob="0" * 64)
+
+
+def test_an_issue_is_created_with_one_call_then_moved_then_filled() -> None:
+    """A new issue: fields in the create itself, then its status, then all files at once, then its comments."""
+    draft = _draft(
+        fields={"summary": "s", "description": None, "status": "Done"},
+        comments=(_comment("c1"), _comment("c2")),
+        attachments=(_file("f1"), _file("f2")),
+    )
+    assert plan_create(draft) == [
+        Create("UD", {"summary": "s"}),
+        Move("Done"),
+        Attach((_file("f1"), _file("f2"))),
+        AddComment(_comment("c1")),
+        AddComment(_comment("c2")),
+    ]
+
+
+def test_several_fields_change_in_one_edit() -> None:
+    """Alice changes three fields: Bob's Jira gets one edit."""
+    fields = {"summary": "s", "priority": "High", "due": None}
+    assert plan_update(_draft(), fields, ()) == [Edit(fields)]
+
+
+def test_an_unchanged_comment_is_not_written_again() -> None:
+    """Only the comment whose text changed is edited."""
+    items = [TwinItem("comment", "c1", "10", digest("old")), TwinItem("comment", "c2", "11", digest("same"))]
+    draft = _draft(comments=(_comment("c1", "new"), _comment("c2", "same")))
+    assert plan_update(draft, {}, items) == [EditComment(_comment("c1", "new"), "10")]
+
+
+def test_what_the_peer_removed_goes_and_nothing_else() -> None:
+    """Alice deletes her comment: Bob's copy goes. His own comments are no items and cannot be planned away."""
+    gone = TwinItem("comment", "c1", "10", digest("x"))
+    assert plan_update(_draft(comments=()), {}, [gone]) == [Remove(gone)]
+
+
+def test_a_collection_that_is_not_shared_stays_as_it_is() -> None:
+    """Alice's rules stop sharing comments: the copies that Bob has are left alone."""
+    item = TwinItem("comment", "c1", "10", digest("x"))
+    assert plan_update(_draft(comments=None), {}, [item]) == []
+
+
+_HANDLES = st.lists(st.sampled_from("abcdef"), unique=True, max_size=6)
+
+
+@given(_HANDLES, _HANDLES)
+def test_a_plan_that_was_carried_out_leaves_nothing_to_plan(before: list[str], wanted: list[str]) -> None:
+    """Whatever was there and whatever is wanted: after the plan the items are exactly the wanted ones."""
+    items = {handle: TwinItem("comment", handle, f"id-{handle}", digest(f"old {handle}")) for handle in before}
+    draft = _draft(comments=tuple(_comment(handle, f"new {handle}") for handle in wanted))
+    for operation in plan_update(draft, {}, list(items.values())):
+        if isinstance(operation, AddComment):
+            handle = operation.comment.handle
+            items[handle] = TwinItem("comment", handle, "made", digest(operation.comment.body))
+        elif isinstance(operation, EditComment):
+            handle = operation.comment.handle
+            items[handle] = TwinItem("comment", handle, operation.item_id, digest(operation.comment.body))
+        elif isinstance(operation, Remove):
+            del items[operation.item.handle]
+    assert set(items) == set(wanted)
+    assert plan_update(draft, {}, list(items.values())) == []
