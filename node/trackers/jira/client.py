@@ -1,0 +1,315 @@
+"""One call to Jira: sent off the event loop, bounded in time and size, its answer judged and its JSON parsed.
+
+The ``jira`` package makes the session (authentication, proxies, certificates, addresses); everything that it would
+do unasked is off: no serverInfo, no retries, no prefetch, no re-reading after an edit. Its own resource calls are not
+used, because they read answers of any length and take error bodies apart without looking (``errorMessages: null``
+raises a TypeError), and its session's ``request`` does both, so prepared requests are sent directly.
+
+Never decides what to call and never retries. The token travels in the ``Authorization`` header to the tracker's own
+origin only: redirects are not followed (`wire`), and addresses from answers are not fetched unless they are ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import jira
+import requests
+
+from node.clock import Clock
+from node.errors import ConfigError, TrackerNonsense, TrackerRefused, TrackerUnreachable
+from node.trackers.jira.failures import Answer, Call, bad_answer, clean, judge, no_answer, too_big
+from node.trackers.jira.wire import CutError, Guard, GuardedAdapter, TooBigError, guarded, parts, write_new
+
+MAX_ANSWER = 32 * 1024 * 1024
+"""Bytes of JSON that one answer may have: hundreds of whole issues, and nothing that could exhaust a small machine."""
+MAX_ERROR = 256 * 1024
+"""Bytes of an error's body that are read for its reasons."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How we prove who we are: a bearer token, or a user with a token or password (Basic). The secret is not shown."""
+
+    secret: str = field(repr=False)
+    user: str | None = None
+    """User name on Data Center, e-mail address on Cloud; None for a bearer token."""
+
+    def __post_init__(self) -> None:
+        texts = (self.secret, self.user or "-")
+        if not all(text and text.isprintable() and text == text.strip() for text in texts):
+            raise ConfigError(
+                "The Jira token or user is empty, or holds spaces or line breaks at its ends.",
+                advice="Copy it again, without anything around it.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long calls may take, in seconds. ``slowest`` in bytes per second adds time for what is large."""
+
+    connect: float = 10.0
+    silence: float = 60.0
+    """Between two bytes of an answer."""
+    whole: float = 120.0
+    """For everything, from the connection to the last byte."""
+    slowest: int = 64 * 1024
+
+    def for_bytes(self, count: int) -> float:
+        """Return the time that a transfer of so many bytes may take."""
+        return self.whole + count / self.slowest
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is streamed: ``opened`` gives an encoder with its ``content_type``; ``size`` in bytes, about."""
+
+    opened: Callable[[], AbstractContextManager[Any]]
+    size: int
+
+
+class JiraClient:
+    """Makes calls to one Jira as one user, a few at a time."""
+
+    def __init__(
+        self,
+        url: str,
+        auth: Auth,
+        *,
+        clock: Clock,
+        timeouts: Timeouts | None = None,
+        max_parallel: int = 4,
+        max_answer: int = MAX_ANSWER,
+    ) -> None:
+        self.url = _checked_url(url)
+        self._auth = auth
+        self._clock = clock
+        self._timeouts = timeouts or Timeouts()
+        self._max_answer = max_answer
+        self._slots = asyncio.Semaphore(max_parallel)
+        self._threads = ThreadPoolExecutor(max_parallel, thread_name_prefix="jira")
+        self._running: set[Guard] = set()
+        self._running_lock = threading.Lock()
+        self._jira = jira.JIRA(
+            options={"server": self.url, "rest_api_version": "2", "check_update": False},
+            get_server_info=False,
+            max_retries=0,
+            logging=False,
+            token_auth=auth.secret if auth.user is None else None,
+            # Bytes, because `requests` would encode text as Latin-1.
+            basic_auth=None if auth.user is None else (auth.user.encode(), auth.secret.encode()),  # type: ignore[arg-type]
+        )
+        self._session: requests.Session = self._jira._session  # noqa: SLF001 - the package has no public name for it
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, GuardedAdapter(pool_connections=2, pool_maxsize=max_parallel))
+
+    async def get(self, path: str, params: Mapping[str, object] | None = None, *, what: str) -> Any:
+        """Return the JSON of a GET. ``path`` is below ``/rest/api/2/``, or absolute on the tracker (``/rest/...``)."""
+        return await self._call("GET", path, Call(what), params=params)
+
+    async def ask(self, path: str, body: object, *, what: str) -> Any:
+        """Return the JSON of a POST that only reads, such as a search."""
+        return await self._call("POST", path, Call(what), body=body)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        what: str,
+        params: Mapping[str, object] | None = None,
+        answer: bool = False,
+    ) -> Any:
+        """Make a call that changes something; return its JSON where ``answer`` says that one is needed."""
+        return await self._call(method, path, Call(what, write=True), params=params, body=body, wanted=answer)
+
+    async def upload(self, path: str, upload: Upload, *, what: str) -> Any:
+        """Return the JSON of a POST with a streamed multipart body."""
+        return await self._call("POST", path, Call(what, write=True), upload=upload)
+
+    async def download(self, url: str, to: Path, *, limit: int, size: int, what: str) -> None:
+        """Write the bytes at ``url``, which must be on the tracker itself, to a new file readable by us alone.
+
+        Raises:
+            TrackerRefused: it is longer than ``limit`` bytes.
+            TrackerNonsense: the address is not the tracker's own, or other than ``size`` bytes came.
+            OSError: the file cannot be written; FileExistsError where it is there already.
+        """
+        call = Call(what)
+        if not self.owns(url):
+            raise TrackerNonsense(
+                f"Jira was asked to {what}, but the address that it names is not its own, so it was not fetched.",
+                advice="Is the base URL in Jira's general settings the same as the Jira URL of this node?",
+            )
+
+        def write(guard: Guard) -> int:
+            with self._answer("GET", url, call, guard, headers={"Accept": "*/*", "Accept-Encoding": "identity"}) as got:
+                written = write_new(got, to, limit)
+            if written != size:
+                to.unlink()
+            return written
+
+        try:
+            written = await self._off_loop(call, write, self._timeouts.for_bytes(min(size, limit)))
+        except TooBigError:
+            raise TrackerRefused(
+                f"Jira was asked to {what}, but it is longer than the {limit} bytes that are allowed.",
+                advice="Raise the limit for attachments of this node, or leave the file out.",
+            ) from None
+        if written != size:
+            raise TrackerNonsense(f"Jira was asked to {what}: {size} bytes were announced, but {written} came.")
+
+    def owns(self, url: str) -> bool:
+        """Tell whether an absolute address is on the tracker itself: same scheme, host, port, and below its path."""
+        try:
+            ours, other = urlsplit(self.url), urlsplit(url)
+            same = (ours.scheme, ours.hostname, _port(ours)) == (other.scheme, other.hostname, _port(other))
+        except ValueError:
+            return False
+        path = unquote(other.path)
+        plain = "@" not in other.netloc and "\\" not in url + path and "/../" not in f"{path}/"
+        return same and plain and f"{other.path}/".startswith(f"{ours.path}/")
+
+    async def close(self) -> None:
+        """End running calls and release the network."""
+        with self._running_lock:
+            for guard in self._running:
+                guard.cut()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._session.close()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        call: Call,
+        *,
+        params: Mapping[str, object] | None = None,
+        body: object = None,
+        upload: Upload | None = None,
+        wanted: bool = True,
+    ) -> Any:
+        url = self.url + path if path.startswith("/") else self._jira._get_url(path)  # noqa: SLF001 - no public name
+        limit = self._max_answer
+
+        def exchange(guard: Guard) -> Answer:
+            headers = {"Accept": "application/json"}
+            data: Any = None if body is None else json.dumps(body).encode()
+            with ExitStack() as stack:
+                if upload is not None:
+                    data = stack.enter_context(upload.opened())
+                    headers["Content-Type"] = data.content_type
+                request = {"params": params, "data": data, "headers": headers}
+                got = stack.enter_context(self._answer(method, url, call, guard, **request))
+                return Answer(got.status_code, got.headers, b"".join(parts(got, limit)))
+
+        seconds = self._timeouts.for_bytes(upload.size if upload else 0)
+        try:
+            answer = await self._off_loop(call, exchange, seconds)
+        except TooBigError:
+            raise too_big(call, limit) from None
+        if not wanted:
+            if answer.body.strip() and "json" not in answer.headers.get("Content-Type", ""):
+                raise bad_answer(call, answer, "is not JSON")
+            return None
+        return _json(call, answer)
+
+    @contextmanager
+    def _answer(self, method: str, url: str, call: Call, guard: Guard, **request: Any) -> Iterator[requests.Response]:
+        """Send and give the successful answer, unread; runs in a thread. Raises TrackerError for any other answer."""
+        with guarded(guard):
+            session = self._session
+            prepared = session.prepare_request(requests.Request(method, url, **request))
+            settings = session.merge_environment_settings(prepared.url or url, {}, True, None, None)  # noqa: FBT003 - its API
+            timeout = (self._timeouts.connect, self._timeouts.silence)
+            try:
+                with session.send(prepared, timeout=timeout, allow_redirects=False, **settings) as response:
+                    self._check(call, response)
+                    yield response
+            except (requests.RequestException, CutError) as error:
+                raise no_answer(call, error, sent=guard.sent) from None
+
+    def _check(self, call: Call, response: requests.Response) -> None:
+        body = b""
+        if response.status_code >= 300:  # noqa: PLR2004 - HTTP's own words: not a success
+            with suppress(TooBigError):
+                body = b"".join(parts(response, MAX_ERROR)).replace(self._auth.secret.encode(), b"[secret]")
+        error = judge(call, Answer(response.status_code, response.headers, body), now_ms=self._clock.now_ms())
+        if error is not None:
+            raise error
+
+    async def _off_loop(self, call: Call, work: Callable[[Guard], T], seconds: float) -> T:
+        """Run work in a thread; after so many seconds, or when we are cancelled, its connection is cut."""
+        await self._slots.acquire()
+        guard = Guard()
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, work, guard)
+        except RuntimeError:
+            self._slots.release()
+            raise _stopping(call) from None
+        with self._running_lock:
+            self._running.add(guard)
+
+        def finished(future: asyncio.Future[T]) -> None:
+            self._slots.release()
+            with self._running_lock:
+                self._running.discard(guard)
+            if not future.cancelled():
+                future.exception()  # taken here, because nobody waits any more after a cut
+
+        running.add_done_callback(finished)
+        try:
+            done, _ = await asyncio.wait({running}, timeout=seconds)
+        except asyncio.CancelledError:
+            guard.cut()
+            raise
+        if not done:
+            guard.cut()
+            raise no_answer(call, None, sent=guard.sent)
+        if running.cancelled():
+            raise _stopping(call)
+        return running.result()
+
+
+def _stopping(call: Call) -> TrackerUnreachable:
+    return TrackerUnreachable(f"Jira was not asked to {call.what}: this node is stopping.")
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and _port(parts) is not None
+    except ValueError:
+        fine = False
+    if not fine or "@" in parts.netloc or parts.query or parts.fragment or "{" in url:
+        raise ConfigError(
+            f"{clean(url.rpartition('@')[2])!r} cannot be a Jira URL.",
+            advice="Give the address from the browser, like https://jira.example.com, without a user or a query.",
+        )
+    return url.rstrip("/")
+
+
+def _port(parts: Any) -> int | None:
+    return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _json(call: Call, answer: Answer) -> Any:
+    def refuse(word: str) -> None:
+        raise ValueError(word)
+
+    try:
+        return json.loads(answer.body, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        raise bad_answer(call, answer, "is not JSON") from None
