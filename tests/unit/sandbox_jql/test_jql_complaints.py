@@ -65,8 +65,8 @@ CASES = [
     (
         "a =b order by asc",
         (
-            "Expecting a field name but got 'asc'. You must surround 'asc' in quotation marks to use it as a field name. "
-            "(line 1, character 15)"
+            "Expecting a field name but got 'asc'. "
+            "You must surround 'asc' in quotation marks to use it as a field name. (line 1, character 15)"
         ),
     ),
     ("a =b order by ajsks blah", "Expecting either 'ASC' or 'DESC' but got 'blah'. (line 1, character 21)"),

@@ -246,8 +246,8 @@ def test_only_empty_finds_a_missing_value(clause: str) -> None:
         (
             "due < '2026-02-35'",
             (
-                "Date value '2026-02-35' for field 'due' is invalid. Valid formats include: 'YYYY/MM/DD', 'YYYY-MM-DD', "
-                "or a period format e.g. '-5d', '4w 2d'."
+                "Date value '2026-02-35' for field 'due' is invalid. "
+                "Valid formats include: 'YYYY/MM/DD', 'YYYY-MM-DD', or a period format e.g. '-5d', '4w 2d'."
             ),
         ),
         ("assignee = bogus()", "Unable to find JQL function 'bogus()'."),
@@ -282,8 +282,8 @@ def test_only_empty_finds_a_missing_value(clause: str) -> None:
         (
             "fixVersion changed 4 by alice",
             (
-                "The CHANGED operator does not support the use of values without predicates. You must prefix the 4 value "
-                "with a suitable predicate."
+                "The CHANGED operator does not support the use of values without predicates. "
+                "You must prefix the 4 value with a suitable predicate."
             ),
         ),
         ("status changed from fred", "The value 'fred' does not exist for the field 'status'."),
