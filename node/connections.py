@@ -1,0 +1,475 @@
+"""What people do with connections: invite, describe, accept, verify, pause, resume, revoke, close.
+
+Each step is one transaction; what follows (a request, a wake-up) can be repeated after a crash. A name, a label or a
+code that people typed is checked here; the protocol judges the rest. Never shows the half of a short code that must be
+read out by the other side, and never a secret but the code itself, to the one who asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from node.clock import Clock
+from node.errors import PeerError, UsageError
+from node.keys import KeyFolder
+from node.store import connections, outbox, problems, streams
+from node.store.connections import Connection
+from node.store.engine import Reader, Store, Transaction
+from node.store.outbox import Waiting
+from node.store.streams import Peer
+from node.transport.errors import PeerNonsense, PeerUnknown
+from node.transport.pairing import Self, dump, end, load
+from node.transport.transport import CLOSE_MID, Transport
+from protocol import pairing
+from protocol.errors import Mistyped, ProtocolError
+from protocol.fingerprint import fingerprint
+from protocol.identity import NodeKey
+from protocol.invitation import DEFAULT_VALIDITY, Invitation
+from protocol.messages import ConnClose, dump_message
+from protocol.pairing import InviterPairing, Role, State
+
+MAX_OPEN_INVITATIONS: Final = 20
+"""A node that has given out so many codes does not know any more to whom."""
+MAX_NAME: Final = 64
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A new invitation. ``code`` is a secret until it is used; ``expires_ms`` by our clock."""
+
+    connection: Connection
+    code: str
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a code says about the one who made it; all of it but the fingerprint is untrusted text."""
+
+    label: str
+    fingerprint: str
+    urls: tuple[str, ...]
+    expires_ms: int
+    name: str
+    """The name that the connection would get."""
+    accepted_as: str | None
+    """The connection that this code has already made here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How comparing the short codes went."""
+
+    verified: bool
+    tries_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One connection as people want to see it."""
+
+    connection: Connection
+    peer_fingerprint: str | None
+    short_code: str | None
+    """The six digits that our admin reads out; None once compared, or before the handshake ended."""
+    code: str | None
+    """The invitation code, while it can still be used."""
+    waiting: Waiting
+    reach: Peer
+
+
+class Connections:
+    """The use cases."""
+
+    def __init__(
+        self, *, store: Store, keys: KeyFolder, node_key: NodeKey, clock: Clock, transport: Transport, me: Self
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._node_key = node_key
+        self._clock = clock
+        self._transport = transport
+        self._me = me
+
+    async def invite(
+        self,
+        peer_label: str,
+        *,
+        project: str,
+        name: str | None = None,
+        default_type: str | None = None,
+        description: str = "",
+        valid_seconds: int = DEFAULT_VALIDITY,
+        only_for: str | None = None,
+    ) -> Invited:
+        """Make an invitation for ``peer_label`` and a pending connection, by default named ``Us_to_Them``.
+
+        Raises:
+            UsageError: if a name, the validity or ``only_for`` (a fingerprint) is not one, or too many codes are out.
+        """
+        self._check_name(name)
+        now_ms = self._clock.now_ms()
+        with _in_words():
+            record = pairing.invite(
+                node_key=self._node_key,
+                now=now_ms // 1000,
+                random_bytes=self._clock.random_bytes,
+                urls=self._me.urls,
+                label=self._me.label,
+                valid_for=valid_seconds,
+                only_for=only_for,
+                must_compare=self._me.must_compare,
+            )
+
+        async def store(tx: Transaction) -> int:
+            if await connections.count_open_invitations(tx) >= MAX_OPEN_INVITATIONS:
+                raise UsageError(
+                    f"There are {MAX_OPEN_INVITATIONS} invitations that nobody has used yet.",
+                    advice="Revoke those that are not needed any more: see accord connections.",
+                )
+            connection_id = await connections.insert(
+                tx,
+                name=self._free_name(name, peer_label, await connections.names(tx)),
+                role=Role.INVITER,
+                conn=record.conn,
+                project=project,
+                peer_label=peer_label,
+                peer_urls=(),
+                pairing=dump(record),
+                default_type=default_type,
+                description=description,
+                now_ms=now_ms,
+            )
+            await connections.insert_invitation(
+                tx, invite=record.id, connection_id=connection_id, expires_ms=record.deadline * 1000
+            )
+            return connection_id
+
+        connection = await self._get(await self._store.write(store))
+        return Invited(connection, record.code or "", record.deadline * 1000)
+
+    async def describe(self, code: str) -> Described:
+        """Say what a code says, without any effect.
+
+        Raises:
+            UsageError: if it is not a code, our own, or for another node.
+        """
+        invitation = self._read_code(code)
+        terms = invitation.terms
+        taken, known = await self._store.read(lambda reader: _names_and_conn(reader, invitation.connection_id))
+        return Described(
+            label=terms.label,
+            fingerprint=fingerprint(terms.node_key),
+            urls=terms.urls,
+            expires_ms=terms.expires * 1000,
+            name=known.name if known else self._free_name(None, terms.label, taken),
+            accepted_as=known.name if known else None,
+        )
+
+    async def accept(
+        self,
+        code: str,
+        *,
+        project: str,
+        name: str | None = None,
+        default_type: str | None = None,
+        description: str = "",
+    ) -> Connection:
+        """Use a code: ask the inviter, who may be away; then the connection stays pending and asks again by itself.
+
+        The same code again goes on with the same connection.
+
+        Raises:
+            UsageError: if the code cannot be used, or the inviter does not accept it.
+        """
+        invitation = self._read_code(code)
+        self._check_name(name)
+        _, known = await self._store.read(lambda reader: _names_and_conn(reader, invitation.connection_id))
+        if known is not None and known.state == connections.CLOSED:
+            raise UsageError(
+                f"This invitation was used for {known.name}, which is closed.", advice="Ask the inviter for a new code."
+            )
+        connection = known or await self._request(invitation, project, name, default_type, description)
+        fresh = (await self._store.read(lambda reader: streams.peer(reader, connection.id))).attempts == 0
+        try:
+            connection = await self._transport.desk.ask(connection)
+        except (PeerUnknown, PeerNonsense) as error:
+            if known is None and fresh:
+                await self._forget(connection)
+            raise UsageError(error.message, advice=error.advice) from None
+        except PeerError:
+            pass  # noted with the connection; the sender goes on asking
+        self._transport.wake(connection.id)
+        return connection
+
+    async def _request(
+        self, invitation: Invitation, project: str, name: str | None, default_type: str | None, description: str
+    ) -> Connection:
+        now_ms = self._clock.now_ms()
+        with _in_words():
+            record, keys = pairing.request(
+                invitation,
+                node_key=self._node_key,
+                now=now_ms // 1000,
+                random_bytes=self._clock.random_bytes,
+                urls=self._me.urls,
+                label=self._me.label,
+                must_compare=self._me.must_compare,
+            )
+        await asyncio.to_thread(self._keys.keep_connection, record.conn, keys)
+
+        async def store(tx: Transaction) -> int:
+            return await connections.insert(
+                tx,
+                name=self._free_name(name, invitation.terms.label, await connections.names(tx)),
+                role=Role.INVITEE,
+                conn=record.conn,
+                project=project,
+                peer_label=invitation.terms.label,
+                peer_urls=invitation.terms.urls,
+                pairing=dump(record),
+                default_type=default_type,
+                description=description,
+                now_ms=now_ms,
+            )
+
+        return await self._get(await self._store.write(store))
+
+    async def _forget(self, connection: Connection) -> None:
+        """Leave no trace of a code that the inviter refused at once."""
+        await self._store.write(lambda tx: connections.delete(tx, connection.id))
+        await self._transport.destroy(connection)
+
+    async def verify(self, name: str, digits: str) -> Comparison:
+        """Check the six digits that the other admin reads out; after three wrong ones the connection is closed.
+
+        Raises:
+            UsageError: if there is nothing to compare, or it is not six digits.
+        """
+        now_ms = self._clock.now_ms()
+
+        async def compare(tx: Transaction) -> tuple[int, bool, int]:
+            connection = _found(await connections.by_name(tx, name), name)
+            record = load(connection)
+            if record is None:
+                raise UsageError(f"There are no short codes to compare for {name}.")
+            after = pairing.compare(record, digits)
+            await connections.replace_pairing(tx, connection.id, connection.pairing, dump(after))
+            if after.verified:
+                await connections.set_verified(tx, connection.id)
+            if after.state is State.ACTIVE and connection.state == connections.PENDING:
+                await connections.set_state(tx, connection.id, connections.ACTIVE)
+            if after.state is State.REJECTED:
+                await _close(tx, connection, now_ms)
+                await problems.report(tx, _rejected(connection), now_ms=now_ms)
+            return connection.id, after.verified, after.tries_left
+
+        with _in_words():
+            connection_id, verified, tries_left = await self._store.write(compare)
+        self._transport.wake(connection_id, speak=True)
+        return Comparison(verified, tries_left)
+
+    async def pause(self, name: str) -> Connection:
+        """Deactivate: what changes is collected, nothing is sent or applied, and the peer is told to wait.
+
+        Raises:
+            UsageError: if the connection is not active.
+        """
+        return await self._switch(name, connections.ACTIVE, connections.DEACTIVATED)
+
+    async def resume(self, name: str) -> Connection:
+        """Go on where `pause` stopped.
+
+        Raises:
+            UsageError: if the connection is not deactivated.
+        """
+        return await self._switch(name, connections.DEACTIVATED, connections.ACTIVE)
+
+    async def _switch(self, name: str, before: str, after: str) -> Connection:
+        async def switch(tx: Transaction) -> int:
+            connection = _found(await connections.by_name(tx, name), name)
+            if connection.state not in (before, after):
+                raise UsageError(f"{name} is {connection.state}, not {before}; nothing was changed.")
+            await connections.set_state(tx, connection.id, after)
+            return connection.id
+
+        connection_id = await self._store.write(switch)
+        self._transport.wake(connection_id, speak=True)
+        return await self._get(connection_id)
+
+    async def revoke(self, name: str) -> Connection:
+        """Take an invitation back, or stop asking an inviter; a code that is out can no longer be used.
+
+        Raises:
+            UsageError: if the connection has begun already; then it can be closed.
+        """
+        now_ms = self._clock.now_ms()
+
+        async def revoke(tx: Transaction) -> Connection:
+            connection = _found(await connections.by_name(tx, name), name)
+            record = load(connection)
+            if connection.state != connections.PENDING or record is None:
+                raise UsageError(
+                    f"The invitation of {name} was used or has ended: the connection is {connection.state}.",
+                    advice=f"To end the connection itself: accord close {name}.",
+                )
+            await end(tx, connection, pairing.cancel(record), now_ms)
+            return connection
+
+        with _in_words():
+            connection = await self._store.write(revoke)
+        await self._transport.destroy(connection)
+        return await self._get(connection.id)
+
+    async def close(self, name: str) -> Connection:
+        """End a connection for good: the peer is told, then the keys are destroyed. Links and issues stay as they are.
+
+        Raises:
+            UsageError: if there is no such connection.
+        """
+        now_ms = self._clock.now_ms()
+        connection = _found(await self._store.read(lambda reader: connections.by_name(reader, name)), name)
+        if connection.state == connections.CLOSED:
+            return connection
+        if connection.peer_statement is None:
+            return await self.revoke(name)
+        await self._store.write(lambda tx: _close(tx, connection, now_ms))
+        self._transport.wake(connection.id)
+        return await self._get(connection.id)
+
+    async def overview(self) -> list[Overview]:
+        """Return all connections with how they stand, oldest first."""
+
+        async def look(reader: Reader) -> list[Overview]:
+            return [await _overview(reader, one) for one in await connections.every(reader)]
+
+        return await self._store.read(look)
+
+    async def by_name(self, name: str) -> Overview:
+        """Return one connection with how it stands.
+
+        Raises:
+            UsageError: if there is no such connection.
+        """
+
+        async def look(reader: Reader) -> Overview:
+            return await _overview(reader, _found(await connections.by_name(reader, name), name))
+
+        return await self._store.read(look)
+
+    async def mid_key(self, connection_id: int) -> bytes:
+        """Return the secret that the ids of our messages over this connection are made with.
+
+        Raises:
+            UsageError: if the connection is not paired.
+        """
+        channel = await self._transport.channels.by_id(connection_id)
+        if channel is None:
+            raise UsageError("This connection is not paired, or closed.")
+        return channel.secrets.mid_key
+
+    async def _get(self, connection_id: int) -> Connection:
+        return _found(await self._store.read(lambda reader: connections.get(reader, connection_id)), str(connection_id))
+
+    def _read_code(self, code: str) -> Invitation:
+        with _in_words():
+            invitation = Invitation.from_code(code)
+            invitation.check_usable_by(self._node_key.public)
+            return invitation
+
+    def _check_name(self, name: str | None) -> None:
+        if name is not None and (len(name) > MAX_NAME or not _NAME.fullmatch(name)):
+            raise UsageError(
+                f"{name[:MAX_NAME]!r} cannot be the name of a connection.",
+                advice="Use letters, digits, hyphens, dots and underscores, and begin with a letter or digit.",
+            )
+
+    def _free_name(self, name: str | None, peer_label: str, taken: Set[str]) -> str:
+        """Return the name that was asked for, if it is free, or one like ``Blue_to_Green`` that is.
+
+        Raises:
+            UsageError: if the name that was asked for is taken.
+        """
+        if name is not None:
+            if name in taken:
+                raise UsageError(f"There is a connection named {name} already.", advice="Choose another name.")
+            return name
+        base = default_name(self._me.label, peer_label)
+        number = 1
+        while (candidate := base if number == 1 else f"{base}_{number}") in taken:
+            number += 1
+        return candidate
+
+
+def default_name(ours: str, theirs: str) -> str:
+    """Return the name of a connection as the reference product would call it: ``Blue_to_Green``."""
+    return f"{_word(ours)}_to_{_word(theirs)}"
+
+
+def _word(label: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]+", "_", label).strip("_-")[:24] or "Peer"
+
+
+async def _names_and_conn(reader: Reader, conn: bytes) -> tuple[set[str], Connection | None]:
+    return await connections.names(reader), await connections.by_conn(reader, conn)
+
+
+async def _overview(reader: Reader, connection: Connection) -> Overview:
+    record = load(connection)
+    return Overview(
+        connection=connection,
+        peer_fingerprint=fingerprint(connection.peer_node_key) if connection.peer_node_key else None,
+        short_code=record.ours_to_read_out if record and not connection.verified else None,
+        code=record.code if isinstance(record, InviterPairing) else None,
+        waiting=await outbox.waiting(reader, connection.id),
+        reach=await streams.peer(reader, connection.id),
+    )
+
+
+async def _close(tx: Transaction, connection: Connection, now_ms: int) -> None:
+    await connections.set_closed(tx, connection.id, now_ms)
+    await outbox.drop_queued(tx, connection.id, now_ms)
+    await outbox.enqueue(
+        tx,
+        connection_id=connection.id,
+        link_id=None,
+        mid=CLOSE_MID,
+        kind="conn.close",
+        payload=dump_message(ConnClose()),
+        now_ms=now_ms,
+    )
+
+
+def _found(connection: Connection | None, name: str) -> Connection:
+    if connection is None:
+        raise UsageError(f"There is no connection named {name}.", advice="See accord connections for those there are.")
+    return connection
+
+
+def _rejected(connection: Connection) -> problems.Problem:
+    return problems.Problem(
+        connection_id=connection.id,
+        stage=problems.PEER,
+        ref=None,
+        issue_key=None,
+        code="ShortCodesDiffer",
+        message=f"The short codes of {connection.name} did not match three times; the connection was closed.",
+        advice="Somebody may stand between the two nodes. Tell the partner, and pair again over another channel.",
+    )
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Turn the protocol's errors about what a person asked for into the node's."""
+    try:
+        yield
+    except (Mistyped, ProtocolError) as error:
+        raise UsageError(error.message, advice=error.advice) from None
+    except ValueError as error:
+        raise UsageError(f"This cannot be put into an invitation: {error}.") from None

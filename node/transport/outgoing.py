@@ -1,0 +1,246 @@
+"""From queued rows to sealed bytes, and from sealed bytes to one request. Never sends, never waits for the peer.
+
+Sealing is late: a row gets its place in the stream only when there is credit to send it, so that what was replaced in
+the meantime never leaves. Sealing happens beside the database; the commit notices if the stream moved meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Final
+
+from node.clock import Clock
+from node.store import connections, outbox, streams
+from node.store.engine import Reader, Store, Transaction
+from node.store.outbox import Queued, Sealed
+from node.transport.blobs import BlobFolder
+from node.transport.channel import Channel
+from node.transport.crash import CrashPoint, live_on
+from node.transport.receipts import Allowance, our_ack
+from node.transport.wire import MAX_DATA, MAX_EXCHANGE
+from protocol.ack import Ack, dump_ack
+from protocol.blob import CHUNK_BYTES, Ranges, blob_slot, dump_chunk, indexes
+from protocol.envelope import MIN_ENVELOPE, Kind, Slot, seal_envelope
+from protocol.framing import FRAME_OVERHEAD, join_frames
+from protocol.messages import BlobGone, dump_message
+from protocol.stream import TxState, after_sealing, may_seal, next_slot
+
+_BASE: Final = 48
+_BATCH_BYTES: Final = MAX_EXCHANGE - (64 << 10)
+"""Leaves room for the receipt that comes first."""
+_CHUNK_ENVELOPE: Final = MIN_ENVELOPE + FRAME_OVERHEAD + 36 + CHUNK_BYTES
+_CLOSE: Final = "conn.close"
+_AHEAD: Final = 2 * MAX_DATA
+"""Envelopes without a receipt: what is on its way, and as many again sealed meanwhile for the next request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One exchange, ready to be posted."""
+
+    body: bytes
+    messages: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits on one connection."""
+
+    queued: bool
+    unacked: bool
+    credit: bool
+    """Whether the peer would take one message more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    sending: TxState
+    rows: list[Queued]
+
+
+class _Moved(Exception):
+    """The stream moved while a batch was sealed beside it: nothing of the batch was kept."""
+
+
+class Outgoing:
+    """Makes what the sender posts."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        files: BlobFolder,
+        clock: Clock,
+        crypto: Executor,
+        allowance: Allowance,
+        crash_point: CrashPoint = live_on,
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._clock = clock
+        self._crypto = crypto
+        self._allowance = allowance
+        self._crash_point = crash_point
+
+    async def backlog(self, connection_id: int) -> Backlog:
+        """Look what waits on a connection."""
+
+        async def look(reader: Reader) -> Backlog:
+            waiting = await outbox.waiting(reader, connection_id)
+            sending = await streams.load_tx(reader, connection_id)
+            credit = sending is not None and may_seal(
+                sending, unacked_bytes=await outbox.unacked_bytes(reader, connection_id), size=MIN_ENVELOPE
+            )
+            return Backlog(waiting.queued > 0, waiting.sealed > 0, credit)
+
+        return await self._store.read(look)
+
+    async def seal(self, channel: Channel) -> int:
+        """Give queued messages their place in the stream and their bytes, as many as credit allows for one request."""
+        batch = await self._store.read(lambda reader: _next_batch(reader, channel.connection_id))
+        if not batch.rows:
+            return 0
+        loop = asyncio.get_running_loop()
+        sealed, after = await loop.run_in_executor(self._crypto, _seal, channel, batch, self._clock)
+        self._crash_point("sending: sealed")
+        try:
+            await self._store.write(lambda tx: _keep(tx, channel.connection_id, batch.sending, sealed, after))
+        except _Moved:
+            return 0
+        self._crash_point("sending: stored")
+        return len(sealed)
+
+    async def request(self, channel: Channel, asked: dict[str, Ranges], *, messages: bool = True) -> Request:
+        """Put together one request: our receipt, sealed messages without a receipt, and chunks that were asked for.
+
+        Without ``messages`` it is the receipt alone.
+        """
+
+        async def look(reader: Reader) -> tuple[Ack | None, list[Sealed]]:
+            connection = await connections.get(reader, channel.connection_id)
+            sending = await streams.load_tx(reader, channel.connection_id)
+            if connection is None or sending is None:
+                return None, []
+            receiving = await streams.load_rx(reader, connection.id)
+            ack = await our_ack(reader, connection, sending, receiving, self._allowance)
+            if not messages:
+                return ack, []
+            rows = await outbox.sealed_after(reader, connection.id, sending.epoch, sending.acked, rows=MAX_DATA)
+            return ack, rows
+
+        ack, rows = await self._store.read(look)
+        if ack is None:
+            return Request(b"", 0, 0)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._crypto, self._assemble, channel, ack, rows, asked)
+
+    async def give_up_files(self, channel: Channel, asked: dict[str, Ranges]) -> dict[str, Ranges]:
+        """Tell the peer which files it asks for are not here any more; return those that are."""
+        here = {sha256: ranges for sha256, ranges in asked.items() if await self._holds(channel, sha256)}
+        for sha256 in asked.keys() - here.keys():
+            await self._store.write(lambda tx, gone=sha256: self._note_gone(tx, channel.connection_id, gone))  # type: ignore[misc]  # bound early, on purpose
+        return here
+
+    async def _holds(self, channel: Channel, sha256: str) -> bool:
+        return await self._files.has_outgoing(channel.connection_id, sha256)
+
+    async def _note_gone(self, tx: Transaction, connection_id: int, sha256: str) -> None:
+        now_ms = self._clock.now_ms()
+        await outbox.enqueue(
+            tx,
+            connection_id=connection_id,
+            link_id=None,
+            # One notice per file and hour: the peer may ask again later, and must hear it again.
+            mid=f"gone-{sha256[:32]}-{now_ms // 3_600_000:x}",
+            kind="blob.gone",
+            payload=dump_message(BlobGone(blob=sha256)),
+            now_ms=now_ms,
+        )
+
+    def _assemble(self, channel: Channel, ack: Ack, rows: Sequence[Sealed], asked: dict[str, Ranges]) -> Request:
+        envelopes = [
+            seal_envelope(
+                channel.sealing,
+                Slot(Kind.ACK),
+                dump_ack(ack),
+                now_ms=self._clock.now_ms(),
+                random_bytes=self._clock.random_bytes,
+            ).envelope
+        ]
+        left = MAX_EXCHANGE - len(envelopes[0]) - FRAME_OVERHEAD
+        for row in rows:
+            left -= len(row.envelope) + FRAME_OVERHEAD
+            if left < 0:
+                break
+            envelopes.append(row.envelope)
+        messages = len(envelopes) - 1
+        for sha256, ranges in asked.items():
+            for index in indexes(ranges):
+                left -= _CHUNK_ENVELOPE
+                if left < 0 or len(envelopes) > MAX_DATA:
+                    break
+                envelope = self._seal_chunk(channel, sha256, index)
+                if envelope is not None:
+                    envelopes.append(envelope)
+        return Request(join_frames(envelopes), messages, len(envelopes) - 1 - messages)
+
+    def _seal_chunk(self, channel: Channel, sha256: str, index: int) -> bytes | None:
+        chunk = self._files.read_chunk(channel.connection_id, sha256, index)
+        if chunk is None:
+            return None
+        return seal_envelope(
+            channel.sealing,
+            blob_slot(index),
+            dump_chunk(chunk),
+            now_ms=self._clock.now_ms(),
+            random_bytes=self._clock.random_bytes,
+        ).envelope
+
+
+async def _next_batch(reader: Reader, connection_id: int) -> _Batch:
+    """Choose the oldest queued rows that fit one request and the credit that is left."""
+    sending = await streams.load_tx(reader, connection_id)
+    if sending is None:
+        return _Batch(TxState(0, 0, b""), [])
+    room = min(MAX_DATA, _AHEAD - (sending.sealed - sending.acked))
+    if room <= 0:
+        return _Batch(sending, [])
+    waiting = await outbox.next_queued(reader, connection_id, rows=room, size=_BATCH_BYTES - room * MIN_ENVELOPE)
+    unacked = await outbox.unacked_bytes(reader, connection_id)
+    chosen: list[Queued] = []
+    state = sending
+    for row in waiting:
+        size = MIN_ENVELOPE + len(row.payload) + (_BASE if state.sealed == 0 else 0)
+        # A closed connection needs no credit to say so: it is the last that the peer will store.
+        if row.kind != _CLOSE and not may_seal(state, unacked_bytes=unacked, size=size):
+            break
+        chosen.append(row)
+        unacked += size
+        state = replace(state, sealed=state.sealed + 1)
+    return _Batch(sending, chosen)
+
+
+def _seal(channel: Channel, batch: _Batch, clock: Clock) -> tuple[list[Sealed], TxState]:
+    state = batch.sending
+    rows: list[Sealed] = []
+    now_ms = clock.now_ms()
+    for row in batch.rows:
+        slot = next_slot(state)
+        one = seal_envelope(channel.sealing, slot, row.payload, now_ms=now_ms, random_bytes=clock.random_bytes)
+        rows.append(Sealed(row.id, slot.epoch, slot.seq, one.envelope))
+        state = after_sealing(state, one.head)
+    return rows, state
+
+
+async def _keep(tx: Transaction, connection_id: int, before: TxState, rows: Sequence[Sealed], after: TxState) -> None:
+    """Store a sealed batch, if the stream still ends where the batch begins."""
+    now = await streams.load_tx(tx, connection_id)
+    if now is None or (now.epoch, now.sealed, now.head) != (before.epoch, before.sealed, before.head):
+        raise _Moved
+    if not await outbox.mark_sealed(tx, rows):
+        raise _Moved
+    await streams.save_tx(tx, connection_id, replace(now, sealed=after.sealed, head=after.head))
