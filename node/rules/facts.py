@@ -37,6 +37,10 @@ class TrackerFacts(Protocol):
         """Return the values that a field may have there, or None where any goes or nobody knows."""
         ...
 
+    async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
+        """Return the fields without which no such issue can be created there, as rules name them."""
+        ...
+
     async def user(self, who: str) -> User | None:
         """Return the one user that the user map, an id, an e-mail address or a display name stands for."""
         ...
@@ -95,6 +99,11 @@ class CachedFacts:
                 return frozenset(found.options)
         found = (await self._fields()).get(field)
         return frozenset(found.options) if found is not None and found.options else None
+
+    async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
+        """Return the fields without which no such issue can be created there, as rules name them."""
+        found = await self._create_fields(project, issue_type)
+        return tuple(name for name, field in found.items() if field.required)
 
     async def user(self, who: str) -> User | None:
         """Return the one user that the user map, an id, an e-mail address or a display name stands for."""

@@ -106,18 +106,17 @@ def decimal(number: float) -> str | None:
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
-def shared_value(value: Value, people: People = "name") -> Value:
-    """Return a value in the form in which it travels: decimals are texts, people are names, no tracker ids."""
+def shared_value(value: Value) -> Value:
+    """Return a value in the form in which it travels: decimals are texts, users are names."""
     if isinstance(value, float):
         return decimal(value)
     if isinstance(value, list):
-        return [shared_value(item, people) for item in value]
+        return [shared_value(item) for item in value]
     if isinstance(value, dict):
-        if isinstance(value.get("display_name"), str):
-            if people == "email":
-                return value.get("email")
-            return without_address(str(value["display_name"]))
-        return {name: shared_value(item, people) for name, item in value.items()}
+        if "display_name" in value:
+            name = value["display_name"]
+            return without_address(name) if isinstance(name, str) and name else None
+        return {name: shared_value(item) for name, item in value.items()}
     return value
 
 
@@ -162,4 +161,4 @@ def read_shared(issue: Issue, name: str, people: People = "name") -> Value:
     reader = _READERS.get(name)
     if reader is not None:
         return reader(issue, people)
-    return shared_value(issue.custom.get(name.removeprefix(CUSTOM)), people) if is_custom(name) else None
+    return shared_value(issue.custom.get(name.removeprefix(CUSTOM))) if is_custom(name) else None

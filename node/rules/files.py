@@ -39,9 +39,7 @@ _KEYS: Mapping[str, Sequence[str]] = {
 class RulesFileError(ConfigError):
     """A rules file cannot be read. Lines and columns count from 1; ``shown`` is the line as written."""
 
-    def __init__(
-        self, what: str, *, name: str, line: int, column: int, shown: str, suggestion: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, name: str, line: int, column: int, shown: str, suggestion: str = "") -> None:
         """Make one message of it, with the line and a mark under the place."""
         text = f"{name}, line {line}, column {column}: {what}."
         if shown:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from node.errors import RuleError
@@ -17,13 +17,21 @@ from node.rules.fields import STANDARD, is_custom, leaving, person, read_shared,
 from node.rules.helpers import ConnectionHelpers, Twins, script_schema
 from node.rules.mapping import LeftAlone, Numbered, map_outgoing
 from node.rules.model import Origin, Shared, SharedAttachment, SharedComment, SharedWorklog, Skip
-from node.rules.plain import Untrusted, plain_issue, plain_result, read_fields, read_shared_collections, read_text
+from node.rules.plain import (
+    Untrusted,
+    plain,
+    plain_issue,
+    plain_result,
+    read_fields,
+    read_shared_collections,
+    read_text,
+)
 from node.rules.ruleset import COLLECTIONS, MappingStep, RuleSet, ScriptStep
 from node.rules.scope import mismatch, seen_of_issue
 from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
 from node.rules.script_step import engine_or_refuse, field_origins, refuse
 from node.rules.values import PEOPLE
-from node.trackers.issue import Comment, Issue, User, Value, Worklog
+from node.trackers.issue import CUSTOM, Comment, Issue, User, Value, Worklog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +141,7 @@ async def _run(work: _Work, number: int, step: ScriptStep, engine: RuleEngine | 
     """Run a script step on what leaves so far; a Skip ends the evaluation."""
     context = work.context
     given = plain_issue(work.issue, context.own_items)
+    given["custom"] = await _readable_custom(work)
     result = await engine_or_refuse(engine, number).evaluate(
         Script(step.source, "outgoing", await script_schema(context.facts, work.issue.project), number),
         ScriptInputs(
@@ -151,11 +160,22 @@ async def _run(work: _Work, number: int, step: ScriptStep, engine: RuleEngine | 
         collections = read_shared_collections(result.changes, given)
         work.fields = {name: leaving(value) for name, value in read_fields(result.changes).items()}
         work.key = read_text(result.changes, "key")
+        _hide_addresses(collections)
     except Untrusted as error:
         refuse(number, str(error))
     work.comments, work.attachments, work.worklogs = (collections[name] for name in COLLECTIONS)
     work.origins |= field_origins(number, result.origins)
     return None
+
+
+def _hide_addresses(collections: dict[str, Any]) -> None:
+    """Let no author leave by an e-mail address that serves as a name."""
+    for name in COLLECTIONS:
+        if collections[name] is not None:
+            collections[name] = tuple(
+                replace(item, author=without_address(item.author)) if item.author else item
+                for item in collections[name]
+            )
 
 
 def _repeat(work: _Work, step: MappingStep, origin: Origin) -> None:
@@ -191,6 +211,23 @@ async def _read(work: _Work, numbered: Numbered) -> tuple[str, Value]:
     if kind in PEOPLE:
         value = await _people(work, numbered, value)
     return kind, value
+
+
+async def _readable_custom(work: _Work) -> dict[str, Any]:
+    """Return the custom fields for a script, people as users: nothing in them looks like a text and is an id."""
+    issue, facts = work.issue, work.context.facts
+    if facts is None:
+        return {}
+    custom: dict[str, Any] = {}
+    for name, value in issue.custom.items():
+        kind = await facts.kind(CUSTOM + name)
+        if kind not in PEOPLE:
+            custom[name] = value
+            continue
+        ids = [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, str)]
+        users = [plain(await facts.user_by_id(user_id) or User(user_id, "")) for user_id in ids]
+        custom[name] = users if isinstance(value, list) else next(iter(users), None)
+    return custom
 
 
 async def _people(work: _Work, numbered: Numbered, ids: Value) -> Value:

@@ -1,0 +1,211 @@
+"""Rule tests: an issue or a replica, and what the rules are expected to make of it.
+
+A case is one JSON file beside the exported rules. It holds all that an evaluation asks for, so it runs without a Jira.
+Takes and gives texts and values; whoever calls it reads and writes the files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from node.errors import ConfigError, RuleError
+from node.rules.diff import FieldChange, diff_results
+from node.rules.facts import TrackerFacts
+from node.rules.incoming import IncomingContext, IncomingRules
+from node.rules.model import Draft, Origin, Shared, Skip
+from node.rules.outgoing import OutgoingContext, OutgoingRules
+from node.rules.plain import issue_from_plain, plain_issue, plain_result
+from node.rules.recorded import RecordedFacts, RecordingFacts
+from node.rules.redact import redact
+from node.rules.ruleset import RuleSet, first_problem
+from node.rules.script.engine import RuleEngine
+from node.trackers.issue import Issue
+from protocol.replica import Replica
+
+MAX_CASE = 8 << 20
+"""Characters of a case file."""
+
+
+class Case(BaseModel):
+    """One rule test. ``expect`` is a result as JSON, or ``{"skip": reason}``, or ``{"error": message}``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    direction: Literal["outgoing", "incoming"]
+    first_sync: bool = True
+    linked: bool = False
+    project: str = ""
+    default_type: str | None = None
+    issue: dict[str, Any] | None = None
+    replica: dict[str, Any] | None = None
+    previous: dict[str, Any] | None = None
+    own_items: list[tuple[str, str]] = Field(default_factory=list)
+    jira: dict[str, Any] = Field(default_factory=dict)
+    """What our Jira answered."""
+    twins: dict[str, str | None] = Field(default_factory=dict)
+    """Our keys for issues of the peer."""
+    expect: dict[str, Any] = Field(default_factory=dict)
+
+    def to_text(self) -> str:
+        """Return the text of the case's file."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseResult:
+    """How a case ended. ``differences`` go from what was expected to what came out."""
+
+    name: str
+    passed: bool
+    differences: tuple[FieldChange, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def lines(self) -> list[str]:
+        """Show the result as people read it."""
+        shown = [f"    {line}" for change in self.differences for line in change.lines()]
+        return [f"{'passed' if self.passed else 'FAILED'}  {self.name}", *shown]
+
+
+def read_case(text: str, *, name: str = "the case file") -> Case:
+    """Read a case file. Raises ConfigError with the place of a mistake."""
+    if len(text) > MAX_CASE:
+        raise ConfigError(f"{name} is larger than {MAX_CASE >> 20} MiB.", advice="Split it into several cases.")
+    try:
+        return Case.model_validate(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"{name}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}.",
+            advice="Correct the file, or record the case again.",
+        ) from None
+    except (ValidationError, RecursionError) as error:
+        why = first_problem(error) if isinstance(error, ValidationError) else "it is nested too deeply"
+        raise ConfigError(f"{name}: {why}.", advice="Correct the file, or record the case again.") from None
+
+
+class _KnownTwins:
+    """Links that a case knows; also notes what was asked."""
+
+    def __init__(self, twins: Mapping[str, str | None]) -> None:
+        self._twins = twins
+
+    async def local_key(self, remote: str) -> str | None:
+        """Return our key of the peer's issue."""
+        return self._twins.get(remote)
+
+
+async def run_case(case: Case, ruleset: RuleSet, *, engine: RuleEngine | None = None) -> CaseResult:
+    """Evaluate the rules on a case and compare. Raises ConfigError where the case is for the other direction."""
+    got, origins = await _evaluate(case, ruleset, RecordedFacts(case.jira), engine)
+    differences = diff_results(_shape(case.expect), _shape(got), origins)
+    return CaseResult(name=case.name, passed=not differences, differences=differences)
+
+
+async def record_case(case: Case, ruleset: RuleSet, facts: TrackerFacts, *, engine: RuleEngine | None = None) -> Case:
+    """Return the case with people redacted and with what the rules make of it now as the expectation.
+
+    The rules run twice: once to learn what they ask of our Jira, and once on the redacted case, so that the
+    expectation is what a run of the case gives.
+    """
+    recording = RecordingFacts(facts)
+    await _evaluate(case, ruleset, recording, engine)
+    asked = case.model_copy(update={"jira": recording.answers, "expect": {}})
+    redacted = Case.model_validate(redact(asked.model_dump(mode="json")))
+    expect, _ = await _evaluate(redacted, ruleset, RecordedFacts(redacted.jira), engine)
+    return redacted.model_copy(update={"expect": expect})
+
+
+def outgoing_case(name: str, issue: Issue, context: OutgoingContext) -> Case:
+    """Return a case for the outgoing rules from a real run, still without an expectation."""
+    return Case(
+        name=name,
+        direction="outgoing",
+        first_sync=context.first_sync,
+        linked=context.linked,
+        issue=plain_issue(issue),
+        previous=dict(context.previous) if context.previous is not None else None,
+        own_items=sorted(context.own_items),
+    )
+
+
+def incoming_case(
+    name: str, replica: Replica, context: IncomingContext, *, twins: Mapping[str, str | None] | None = None
+) -> Case:
+    """Return a case for the incoming rules from a real run, still without an expectation."""
+    return Case(
+        name=name,
+        direction="incoming",
+        first_sync=context.first_sync,
+        project=context.project,
+        default_type=context.default_type,
+        issue=plain_issue(context.issue) if context.issue is not None else None,
+        replica=replica.model_dump(mode="json"),
+        previous=context.previous.model_dump(mode="json") if context.previous is not None else None,
+        twins=dict(twins or {}),
+    )
+
+
+async def _evaluate(
+    case: Case, ruleset: RuleSet, facts: TrackerFacts, engine: RuleEngine | None
+) -> tuple[dict[str, Any], Mapping[str, Origin]]:
+    if ruleset.direction != case.direction:
+        raise ConfigError(
+            f"The case {case.name!r} is for {case.direction} rules.", advice="Run it with the rules of that direction."
+        )
+    try:
+        result = await _run(case, ruleset, facts, engine)
+    except RuleError as error:
+        return {"error": error.message}, {}
+    if isinstance(result, Skip):
+        return {"skip": result.reason}, {}
+    return plain_result(result), result.origins
+
+
+async def _run(case: Case, ruleset: RuleSet, facts: TrackerFacts, engine: RuleEngine | None) -> Shared | Draft | Skip:
+    try:
+        issue = issue_from_plain(case.issue) if case.issue is not None else None
+        replica = Replica.model_validate(case.replica) if case.replica is not None else None
+        previous = Replica.model_validate(case.previous) if case.previous and replica is not None else None
+    except ValueError as error:
+        why = first_problem(error) if isinstance(error, ValidationError) else "its issue has the wrong shape"
+        raise ConfigError(f"The case {case.name!r} cannot be read: {why}.", advice="Record it again.") from None
+    twins = _KnownTwins(case.twins)
+    if case.direction == "outgoing" and issue is not None:
+        return await OutgoingRules(ruleset, version=0, engine=engine).evaluate(
+            issue,
+            OutgoingContext(
+                first_sync=case.first_sync,
+                linked=case.linked,
+                previous=case.previous,
+                own_items=frozenset(case.own_items),
+                facts=facts,
+                twins=twins,
+            ),
+        )
+    if case.direction == "incoming" and replica is not None:
+        return await IncomingRules(ruleset, version=0, engine=engine).evaluate(
+            replica,
+            IncomingContext(
+                first_sync=case.first_sync,
+                project=case.project,
+                facts=facts,
+                issue=issue,
+                previous=previous,
+                default_type=case.default_type,
+                twins=twins,
+            ),
+        )
+    missing = "an issue" if case.direction == "outgoing" else "a replica"
+    raise ConfigError(f"The case {case.name!r} has no input: it needs {missing}.", advice="Record it again.")
+
+
+def _shape(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out what is empty by default, so that a case need not say it."""
+    return {name: value for name, value in result.items() if value is not None}

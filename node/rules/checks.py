@@ -1,0 +1,237 @@
+"""Checks a rule set against our Jira when it is saved: errors refuse it, doubts warn.
+
+Asks the facts of our Jira and the script engine, writes nothing. What the peer sends or wants cannot be checked: its
+names are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from node.rules.facts import TrackerFacts
+from node.rules.fields import JIRA_NAMES, STANDARD, is_custom
+from node.rules.findings import Finding, did_you_mean, known_are
+from node.rules.helpers import script_schema
+from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
+from node.rules.script.engine import RuleEngine
+from node.rules.values import CHOICES, PEOPLE, NoMatch, Target, convert, find
+from node.trackers.issue import CUSTOM
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One mapping step under check."""
+
+    number: int
+    step: MappingStep
+    facts: TrackerFacts
+    project: str
+
+    def error(self, message: str, suggestion: str = "") -> Finding:
+        return Finding(severity="error", message=message, step=self.number, suggestion=suggestion)
+
+    def warning(self, message: str, suggestion: str = "") -> Finding:
+        return Finding(severity="warning", message=message, step=self.number, suggestion=suggestion)
+
+
+async def check_rules(
+    ruleset: RuleSet, facts: TrackerFacts, *, project: str, engine: RuleEngine | None = None
+) -> tuple[Finding, ...]:
+    """Return all findings, in the order of the steps. Raises what ``facts`` and ``engine`` raise.
+
+    Args:
+        ruleset: the rules to publish.
+        facts: our Jira; refresh it before, so that new fields and options are known.
+        project: our project on the connection.
+        engine: checks script steps; without one a script is an error.
+    """
+    found = [finding async for finding in _check_scope(ruleset, facts, project)]
+    if not ruleset.steps:
+        found.append(Finding(severity="warning", message="There are no steps: nothing is carried."))
+    targets: dict[str, int] = {}
+    for number, step in enumerate(ruleset.steps, start=1):
+        if isinstance(step, ScriptStep):
+            found += await _check_script(number, step, ruleset, facts, project, engine)
+            continue
+        place = _Place(number, step, facts, project)
+        check = _check_outgoing if ruleset.direction == "outgoing" else _check_incoming
+        found += [finding async for finding in check(place)]
+        if step.target in targets:
+            found.append(place.warning(f"Step {targets[step.target]} sets {step.target!r} too; the later one counts."))
+        targets[step.target] = number
+    if ruleset.direction == "incoming" and ruleset.steps:
+        found += [finding async for finding in _check_creation(ruleset, facts, project)]
+    return tuple(found)
+
+
+async def _check_script(
+    number: int, step: ScriptStep, ruleset: RuleSet, facts: TrackerFacts, project: str, engine: RuleEngine | None
+) -> list[Finding]:
+    if engine is None:
+        message = f"Step {number} is a script, and this node has no script engine."
+        return [Finding(severity="error", message=message, step=number)]
+    findings = await engine.check(step.source, ruleset.direction, await script_schema(facts, project))
+    return [
+        Finding(
+            severity=finding.severity,
+            message=finding.message,
+            step=number,
+            line=finding.line,
+            column=finding.column,
+            shown=finding.shown,
+            suggestion=finding.suggestion,
+        )
+        for finding in findings
+    ]
+
+
+async def _unknown_field(place: _Place, name: str) -> Finding | None:
+    """Return what is wrong with the name of a field of ours."""
+    if name in STANDARD or (is_custom(name) and await place.facts.kind(name) is not None):
+        return None
+    known = (*await place.facts.field_names(), *COLLECTIONS)
+    if name in JIRA_NAMES:
+        suggestion = f"Did you mean {JIRA_NAMES[name]!r}?"
+    elif CUSTOM + name in known:
+        suggestion = f"Did you mean {CUSTOM + name!r}? Custom fields are written with 'custom.' before their name."
+    else:
+        suggestion = did_you_mean(name, known)
+    return place.error(f"This Jira has no field {name!r}.", suggestion)
+
+
+async def _check_outgoing(place: _Place) -> AsyncIterator[Finding]:
+    step = place.step
+    if step.source in COLLECTIONS:
+        for finding in _check_collection(place):
+            yield finding
+    elif (unknown := await _unknown_field(place, step.source)) is not None:
+        yield unknown
+        return
+    elif step.target in COLLECTIONS:
+        yield place.error(f"{step.target!r} is the name of a collection; it takes nothing but {step.target!r} itself.")
+    elif step.target == "key" and step.source != "key":
+        yield place.error("'key' is the name under which the issue's key leaves.", "Choose another name.")
+    elif step.source == "security_level":
+        yield place.warning("Security levels leave: the guard stops an issue that has one unless it is allowed there.")
+    kind = (STANDARD[step.source].kind if step.source in STANDARD else await place.facts.kind(step.source)) or ""
+    if step.people == "email":
+        if kind in PEOPLE or step.source in COLLECTIONS:
+            yield place.warning(f"E-mail addresses leave with {step.source!r}.")
+        else:
+            yield place.warning(f"{step.source!r} holds no people: 'people' has no effect.")
+    async for finding in _check_known_values(place, step.source, kind):
+        yield finding
+
+
+async def _check_known_values(place: _Place, field: str, kind: str) -> AsyncIterator[Finding]:
+    """Doubt values on the left of a value map that our field does not offer now; old issues may still hold them."""
+    if kind not in CHOICES or not place.step.values:
+        return
+    allowed = await place.facts.allowed_values(place.project, None, field)
+    for value in place.step.values if allowed is not None else ():
+        if allowed is not None and value and find(value, allowed) is None:
+            yield place.warning(
+                f"The value map has {value!r}, which {field!r} does not offer.",
+                did_you_mean(value, allowed) or known_are(allowed),
+            )
+
+
+def _check_collection(place: _Place) -> list[Finding]:
+    step, found = place.step, []
+    if step.target != step.source:
+        found.append(
+            place.error(f"{step.source!r} can only be carried to {step.source!r}.", "Use the same name twice.")
+        )
+    if step.values or step.otherwise != "nothing":
+        found.append(place.warning(f"Value maps and 'otherwise' have no effect on {step.source!r}."))
+    if step.when == "create":
+        found.append(place.warning(f"{step.source!r} are always carried: 'when' has no effect on them outgoing."))
+    return found
+
+
+async def _check_incoming(place: _Place) -> AsyncIterator[Finding]:
+    step = place.step
+    if step.source in COLLECTIONS or step.target in COLLECTIONS:
+        if step.source != step.target:
+            yield place.error(f"{step.source!r} cannot be carried to {step.target!r}.", "Use the same name twice.")
+        elif step.values or step.otherwise != "nothing":
+            yield place.warning(f"Value maps and 'otherwise' have no effect on {step.source!r}.")
+        return
+    unknown = await _unknown_field(place, step.target)
+    if unknown is not None:
+        yield unknown
+        return
+    known = STANDARD.get(step.target)
+    if known is not None and not known.writable:
+        yield place.error(f"{step.target!r} cannot be written: Jira sets it by itself.")
+        return
+    if step.people != "name":
+        yield place.warning("'people' has an effect only on what leaves.")
+    near = did_you_mean(step.source, (*STANDARD, *COLLECTIONS, "key", "url"))
+    if step.source not in STANDARD and step.source != "url" and not is_custom(step.source) and near:
+        yield place.warning(f"The other side may call it otherwise than {step.source!r}.", near)
+    async for finding in _check_results(place, known.kind if known else await place.facts.kind(step.target) or "other"):
+        yield finding
+
+
+async def _check_results(place: _Place, kind: str) -> AsyncIterator[Finding]:
+    """Check what a value map and a default would write: it must fit our field."""
+    step = place.step
+    results = [(value, f"the value map gives {value!r} for {key!r}") for key, value in step.values.items() if value]
+    if isinstance(step.otherwise, Default):
+        results.append((step.otherwise.default, f"the default is {step.otherwise.default!r}"))
+    if not results:
+        return
+    if kind in PEOPLE:
+        for value, what in results:
+            if await place.facts.user(value) is None:
+                yield place.error(f"In {step.target!r} {what}, and that is nobody in this Jira.")
+        return
+    if kind == "issue":
+        return
+    allowed = await place.facts.allowed_values(place.project, None, step.target)
+    target = Target(name=step.target, kind=kind, allowed=allowed)
+    for value, what in results:
+        converted = convert(value, target)
+        if isinstance(converted, NoMatch):
+            suggestion = (did_you_mean(value, allowed) or known_are(allowed)) if allowed is not None else ""
+            yield place.error(f"In {step.target!r} {what}, and that {converted.reason}.", suggestion)
+
+
+async def _check_creation(ruleset: RuleSet, facts: TrackerFacts, project: str) -> AsyncIterator[Finding]:
+    """Doubt that issues can be created where a field that Jira requires is set by no step."""
+    if any(isinstance(step, ScriptStep) for step in ruleset.steps):
+        return
+    carried = {step.target for step in ruleset.steps if isinstance(step, MappingStep)} | {"project", "type", "reporter"}
+    missing: dict[str, list[str]] = {}
+    for kind in await facts.issue_types(project):
+        for name in () if kind.subtask else await facts.required(project, kind.name):
+            if name not in carried:
+                missing.setdefault(name, []).append(kind.name)
+    if "summary" not in carried:
+        missing.setdefault("summary", [])
+    for name, types in missing.items():
+        of = f" of type {', '.join(types)}" if types else ""
+        yield Finding(
+            severity="warning",
+            message=f"Jira wants {name!r} when an issue{of} is created, and no step sets it.",
+            suggestion="Add a mapping with a default, or let Jira have a default for it.",
+        )
+
+
+async def _check_scope(ruleset: RuleSet, facts: TrackerFacts, project: str) -> AsyncIterator[Finding]:
+    """Doubt filters that no issue of ours can pass. An incoming scope speaks in the peer's words."""
+    if ruleset.direction == "incoming":
+        return
+    for name in ("type", "status", "priority"):
+        values: tuple[str, ...] = getattr(ruleset.scope, name)
+        allowed = await facts.allowed_values(project, None, name) if values else None
+        for value in values:
+            if allowed is not None and find(value, allowed) is None:
+                suggestion = did_you_mean(value, allowed) or known_are(allowed)
+                yield Finding(severity="warning", message=f"Scope: no {name} is {value!r} here.", suggestion=suggestion)
+    for name in ("assignee", "reporter"):
+        for value in getattr(ruleset.scope, name):
+            if await facts.user(value) is None:
+                yield Finding(severity="warning", message=f"Scope, {name}: {value!r} is nobody in this Jira.")

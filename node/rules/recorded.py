@@ -1,0 +1,116 @@
+"""Facts of a Jira as they were asked for once: so that a rule test needs no Jira. JSON in, JSON out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from node.errors import RuleError
+from node.rules.facts import TrackerFacts
+from node.rules.plain import plain
+from node.trackers.base import IssueType
+from node.trackers.issue import User
+
+
+class RecordingFacts:
+    """Answers like the facts it stands before, and remembers every answer in ``answers``."""
+
+    def __init__(self, facts: TrackerFacts) -> None:
+        self._facts = facts
+        self.answers: dict[str, Any] = {}
+
+    async def issue_types(self, project: str) -> tuple[IssueType, ...]:
+        """Ask, and remember."""
+        types = await self._facts.issue_types(project)
+        self.answers[_key("issue_types", project)] = plain(types)
+        return types
+
+    async def kind(self, field: str) -> str | None:
+        """Ask, and remember."""
+        kind = await self._facts.kind(field)
+        self.answers[_key("kind", field)] = kind
+        return kind
+
+    async def field_names(self) -> tuple[str, ...]:
+        """Ask, and remember."""
+        names = await self._facts.field_names()
+        self.answers[_key("field_names")] = list(names)
+        return names
+
+    async def allowed_values(self, project: str, issue_type: str | None, field: str) -> frozenset[str] | None:
+        """Ask, and remember."""
+        allowed = await self._facts.allowed_values(project, issue_type, field)
+        self.answers[_key("allowed_values", project, issue_type or "", field)] = sorted(allowed) if allowed else None
+        return allowed
+
+    async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
+        """Ask, and remember."""
+        names = await self._facts.required(project, issue_type)
+        self.answers[_key("required", project, issue_type)] = list(names)
+        return names
+
+    async def user(self, who: str) -> User | None:
+        """Ask, and remember."""
+        user = await self._facts.user(who)
+        self.answers[_key("user", who)] = plain(user)
+        return user
+
+    async def user_by_id(self, user_id: str) -> User | None:
+        """Ask, and remember."""
+        user = await self._facts.user_by_id(user_id)
+        self.answers[_key("user_by_id", user_id)] = plain(user)
+        return user
+
+
+def _key(*parts: str) -> str:
+    return " | ".join(parts)
+
+
+class RecordedFacts:
+    """Gives the answers of a recording. A question that was not asked then is a RuleError."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self._answers = answers
+
+    def _answer(self, *parts: str) -> Any:
+        key = _key(*parts)
+        if key not in self._answers:
+            raise RuleError(
+                f"The recorded case does not know what this Jira answers to {key!r}.",
+                advice="Record the case again: the rules ask something that they did not ask before.",
+            )
+        return self._answers[key]
+
+    async def issue_types(self, project: str) -> tuple[IssueType, ...]:
+        """Return the recorded types."""
+        return tuple(
+            IssueType(**{**entry, "statuses": tuple(entry.get("statuses", ()))})
+            for entry in self._answer("issue_types", project)
+        )
+
+    async def kind(self, field: str) -> str | None:
+        """Return the recorded kind."""
+        kind: str | None = self._answer("kind", field)
+        return kind
+
+    async def field_names(self) -> tuple[str, ...]:
+        """Return the recorded names."""
+        return tuple(self._answer("field_names"))
+
+    async def allowed_values(self, project: str, issue_type: str | None, field: str) -> frozenset[str] | None:
+        """Return the recorded values."""
+        allowed = self._answer("allowed_values", project, issue_type or "", field)
+        return None if allowed is None else frozenset(allowed)
+
+    async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
+        """Return the recorded names."""
+        return tuple(self._answer("required", project, issue_type))
+
+    async def user(self, who: str) -> User | None:
+        """Return the recorded user."""
+        found = self._answer("user", who)
+        return None if found is None else User(**found)
+
+    async def user_by_id(self, user_id: str) -> User | None:
+        """Return the recorded user."""
+        found = self._answer("user_by_id", user_id)
+        return None if found is None else User(**found)
