@@ -219,9 +219,8 @@ class JiraTracker:
     async def edit_issue(self, issue_id: str, fields: Mapping[str, Value]) -> None:
         """Set fields (1 call)."""
         path = f"issue/{_checked(issue_id, _ISSUE, 'an issue id')}"
-        await self._lookup.write(
-            "PUT", path, {"fields": await self._lookup.rest(fields)}, what=f"change issue {issue_id}", answer=False
-        )
+        body = {"fields": await self._lookup.rest(fields)}
+        await self._lookup.write("PUT", path, body, what=f"change issue {issue_id}")
 
     async def add_comment(
         self,
@@ -241,9 +240,7 @@ class JiraTracker:
             comment["visibility"] = {"type": "role", "value": restrict_to_role}
         path = f"issue/{_checked(issue_id, _ISSUE, 'an issue id')}/comment"
         what = f"add a comment to issue {issue_id}"
-        return identifier(
-            mapping(await self._lookup.write("POST", path, comment, what=what), "a comment"), "the new comment"
-        )
+        return await self._lookup.create(path, comment, _new_id, what=what)
 
     async def find_comment(self, issue_id: str, marker: str) -> str | None:
         """Return the id of the comment that carries this marker (1 call per 100 comments)."""
