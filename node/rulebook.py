@@ -6,8 +6,11 @@ version it started with. Never evaluates a rule itself.
 
 from __future__ import annotations
 
+import asyncio
+
 from node.clock import Clock
 from node.errors import UsageError
+from node.keys import KeyFolder
 from node.rules.incoming import IncomingRules
 from node.rules.outgoing import OutgoingRules
 from node.rules.ruleset import Direction, RuleSet, basic_incoming, basic_outgoing
@@ -16,24 +19,30 @@ from node.store import connections, rule_sets
 from node.store.engine import Store
 from node.store.port import Transaction
 from node.store.rule_sets import StoredRuleSet
+from node.sync.names import Names
 from node.sync.site import Party
 
 
 class RuleBook:
     """Reads, keeps and publishes rule sets."""
 
-    def __init__(self, store: Store, clock: Clock, *, engine: RuleEngine | None) -> None:
+    def __init__(self, store: Store, clock: Clock, *, keys: KeyFolder, engine: RuleEngine | None) -> None:
         self._store = store
         self._clock = clock
+        self._keys = keys
         self._engine = engine
+        self._names: dict[int, Names] = {}
         self._outgoing: dict[int, OutgoingRules] = {}
         self._incoming: dict[int, IncomingRules] = {}
 
     async def party(self, connection_id: int) -> Party:
         """Return the connection as the sync core sees it. Raises UsageError where it does not exist."""
         row = await self._store.read(lambda tx: connections.get(tx, connection_id))
-        if row is None:
+        if row is None or row.conn is None:
             raise UsageError("That connection does not exist any more.")
+        if connection_id not in self._names:
+            secrets = await asyncio.to_thread(self._keys.connection, row.conn)
+            self._names[connection_id] = Names(secrets.mid_key)
         return Party(
             id=row.id,
             name=row.name,
@@ -41,6 +50,7 @@ class RuleBook:
             inviter=row.role == "inviter",
             project=row.project,
             default_type=row.default_type,
+            names=self._names[connection_id],
         )
 
     async def outgoing(self, connection_id: int) -> OutgoingRules:

@@ -37,7 +37,6 @@ from node.triggers.echo import adopt
 from protocol.errors import Bad
 from protocol.messages import (
     Code,
-    ConnClose,
     IssueRemoved,
     IssueReplica,
     Outcome,
@@ -104,9 +103,13 @@ class Incoming:
         party = await site.rules.party(row.connection_id)
         link = await self._find_link(party, message)
         if (link is None and message.twin is not None) or (link is not None and link.state == links.ENDED):
-            return await self._finish(row, None, Code.TARGET_GONE, "skipped", {"reason": "no longer linked here"})
+            return await self._finish(
+                row, party, None, Code.TARGET_GONE, "skipped", {"reason": "no longer linked here"}
+            )
         if link is not None and link.received is not None and message.revision < link.received["revision"]:
-            return await self._finish(row, link, Code.SUPERSEDED, "skipped", {"reason": "older than what is here"})
+            return await self._finish(
+                row, party, link, Code.SUPERSEDED, "skipped", {"reason": "older than what is here"}
+            )
         async with AsyncExitStack() as stack:
             if link is not None:
                 await stack.enter_async_context(site.locks.hold(issue_lock(link.issue_id)))
@@ -158,7 +161,7 @@ class Incoming:
             ),
         )
         if isinstance(draft, Skip):
-            return await self._finish(job.row, job.link, Code.IGNORED, "skipped", {"reason": draft.reason})
+            return await self._finish(job.row, job.party, job.link, Code.IGNORED, "skipped", {"reason": draft.reason})
         if await self._wait_for_files(job, draft):
             return Settled.FILES
         if job.link is None or job.ours is None:
@@ -233,14 +236,14 @@ class Incoming:
 
     async def _store_link(self, tx: Transaction, job: _Job, draft: Draft, ref: IssueRef) -> int:
         """Link the issue that was just created; what it holds is believed from now on."""
-        site, now = self._site, self._site.clock.now_ms()
+        now = self._site.clock.now_ms()
         link = await links.insert(
             tx,
             Link(
                 connection_id=job.party.id,
                 issue_id=ref.id,
                 issue_key=ref.key,
-                handle=site.handle(job.party.id, "issue", ref.id),
+                handle=job.party.names.handle("issue", ref.id),
                 twin=job.message.replica.issue,
                 twin_key=job.message.replica.key,
                 twin_url=job.message.replica.url,
@@ -305,7 +308,9 @@ class Incoming:
             if applied.refused:
                 await self._hold_row(tx, job, applied.refused)
             else:
-                await self._end_row(tx, job.row, Code.APPLIED, issue=link.handle, key=link.issue_key if key else None)
+                await self._end_row(
+                    tx, job.row, job.party, Code.APPLIED, issue=link.handle, key=link.issue_key if key else None
+                )
 
         site.crash_point("before settling")
         await site.store.write(work)
@@ -370,6 +375,7 @@ class Incoming:
     # everything else
 
     async def _settle_removed(self, row: Received, message: IssueRemoved) -> Settled:
+        party = await self._site.rules.party(row.connection_id)
         link = await self._site.store.read(lambda tx: links.find(tx, row.connection_id, twin=message.issue))
         detail = {"reason": f"the other side's issue was {message.reason}"}
 
@@ -377,21 +383,20 @@ class Incoming:
             if link is not None and link.state == links.ACTIVE:
                 await links.update(tx, replace(link, state=links.ENDED))
                 await history.add(tx, _event(row, link, self._site.clock.now_ms(), "ended", detail))
-            await self._end_row(tx, row, Code.APPLIED)
+            await self._end_row(tx, row, party, Code.APPLIED)
 
         await self._site.store.write(work)
         self._site.wake_sender(row.connection_id)
         return Settled.DONE
 
     async def _settle_other(self, row: Received) -> Settled:
+        party = await self._site.rules.party(row.connection_id)
         try:
             message = parse_message(row.payload)
         except Bad:
-            return await self._finish(row, None, Code.MALFORMED, "skipped", {"reason": "not understood"})
+            return await self._finish(row, party, None, Code.MALFORMED, "skipped", {"reason": "not understood"})
         if isinstance(message, Outcome):
             return await self._settle_outcome(row, message)
-        if isinstance(message, ConnClose):
-            await self._site.closed_by_peer(row.connection_id)
 
         async def work(tx: Transaction) -> None:
             await inbox.finish(tx, row.id, Code.IGNORED, self._site.clock.now_ms())
@@ -445,12 +450,12 @@ class Incoming:
     # ends of rows
 
     async def _finish(
-        self, row: Received, link: Link | None, code: Code, event: str, detail: Mapping[str, Any]
+        self, row: Received, party: Party, link: Link | None, code: Code, event: str, detail: Mapping[str, Any]
     ) -> Settled:
         async def work(tx: Transaction) -> None:
             if link is not None:
                 await history.add(tx, _event(row, link, self._site.clock.now_ms(), event, detail))
-            await self._end_row(tx, row, code)
+            await self._end_row(tx, row, party, code)
 
         await self._site.store.write(work)
         self._site.wake_sender(row.connection_id)
@@ -485,10 +490,17 @@ class Incoming:
         if link is not None:
             await history.add(tx, _event(row, link, now, "held", {"text": text}))
         code = Code.FIELD_NOT_ACCEPTED if isinstance(errors[0], TrackerRefused) else Code.POLICY
-        await self._answer(tx, row, code, issue=link.handle if link else None, key=None)
+        await self._answer(tx, row, job.party, code, issue=link.handle if link else None, key=None)
 
     async def _end_row(
-        self, tx: Transaction, row: Received, code: Code, *, issue: str | None = None, key: str | None = None
+        self,
+        tx: Transaction,
+        row: Received,
+        party: Party,
+        code: Code,
+        *,
+        issue: str | None = None,
+        key: str | None = None,
     ) -> None:
         now = self._site.clock.now_ms()
         if row.issue is not None:
@@ -496,9 +508,11 @@ class Incoming:
                 await problems.close(tx, stage=problems.INBOX, ref=older)
         await inbox.finish(tx, row.id, code, now)
         await problems.close(tx, stage=problems.INBOX, ref=row.id)
-        await self._answer(tx, row, code, issue=issue, key=key)
+        await self._answer(tx, row, party, code, issue=issue, key=key)
 
-    async def _answer(self, tx: Transaction, row: Received, code: Code, *, issue: str | None, key: str | None) -> None:
+    async def _answer(
+        self, tx: Transaction, row: Received, party: Party, code: Code, *, issue: str | None, key: str | None
+    ) -> None:
         if row.mid is None:
             return
         url = self._site.browse_url(key) if key else None
@@ -507,7 +521,7 @@ class Incoming:
             tx,
             connection_id=row.connection_id,
             link_id=None,
-            mid=self._site.message_id(row.connection_id, f"outcome:{code}", row.mid, row.attempts + 1),
+            mid=party.names.message(f"outcome {code}", row.mid, row.attempts + 1),
             kind="outcome",
             payload=dump_message(Outcome(results=(result,))),
             now_ms=self._site.clock.now_ms(),

@@ -98,7 +98,7 @@ class Outgoing:
                     connection_id=party.id,
                     issue_id=issue.id,
                     issue_key=issue.key,
-                    handle=self._site.handle(party.id, "issue", issue.id),
+                    handle=party.names.handle("issue", issue.id),
                     created_ms=self._site.clock.now_ms(),
                 )
             shadow = await self._site.store.read(lambda tx: shadows.read(tx, issue.id))
@@ -109,9 +109,11 @@ class Outgoing:
         async with self._site.locks.hold(issue_lock(issue_id)):
             found = await self._site.store.read(lambda tx: links.of_issue(tx, issue_id))
 
+            parties = [await self._site.rules.party(link.connection_id) for link in found]
+
             async def work(tx: Transaction) -> None:
-                for link in found:
-                    await self._end(tx, link, "deleted")
+                for link, party in zip(found, parties, strict=True):
+                    await self._end(tx, link, party, "deleted")
                 await shadows.drop(tx, issue_id)
                 await also(tx)
 
@@ -119,11 +121,11 @@ class Outgoing:
         for link in found:
             self._site.wake_sender(link.connection_id)
 
-    async def _end(self, tx: Transaction, link: Link, reason: str) -> None:
+    async def _end(self, tx: Transaction, link: Link, party: Party, reason: str) -> None:
         now = self._site.clock.now_ms()
         revision = link.revision + 1
         message = IssueRemoved(
-            mid=self._site.message_id(link.connection_id, "removed", link.issue_id, revision),
+            mid=party.names.message("removed", link.issue_id, revision),
             issue=link.handle,
             twin=link.twin,
             revision=revision,
@@ -191,7 +193,7 @@ class Outgoing:
         had = {file["id"] for file in (link.sent or {}).get("attachments") or ()}
         shared, files, left_out = await self._with_files(party, issue, shared, had)
         replica = replica_of(
-            issue, shared, handle=lambda kind, local: site.handle(party.id, kind, local), files=files,
+            issue, shared, handle=party.names.handle, files=files,
             url=site.browse_url(issue.key),
         )  # fmt: skip
         if not differs(link.sent, content_of(replica)) and link.id:
@@ -219,7 +221,7 @@ class Outgoing:
             name: revision if name in changed else link.sent_changed.get(name, revision) for name in replica.fields
         }
         message = IssueReplica(
-            mid=site.message_id(party.id, "replica", issue.id, revision),
+            mid=party.names.message("replica", issue.id, revision),
             twin=link.twin,
             revision=revision,
             changed=sent_changed,
@@ -299,7 +301,7 @@ class Outgoing:
             if attachment.id not in wanted:
                 continue
             digest = known.get(attachment.id)
-            offered = site.handle(party.id, "attachment", attachment.id) in had
+            offered = party.names.handle("attachment", attachment.id) in had
             if digest is None or not (offered or await site.files.has_outgoing(party.id, digest.sha256)):
                 path = site.files.temporary()
                 try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from node.store.engine import Store
 from node.store.port import Transaction
 from node.sync.content import FileDigest
 from node.sync.locks import KeyedLocks
+from node.sync.names import Names
 from node.trackers.base import Tracker
 
 
@@ -28,6 +29,7 @@ class Party:
     inviter: bool
     project: str
     default_type: str | None
+    names: Names
 
     @property
     def open(self) -> bool:
@@ -94,17 +96,11 @@ class Site:
     facts: TrackerFacts
     files: Files
     locks: KeyedLocks
-    handle: Callable[[int, str, str], str]
-    """(connection, kind, local id) to the opaque name by which that peer knows it."""
-    message_id: Callable[[int, str, str, int], str]
-    """(connection, kind, local id, revision) to the id of a message."""
     browse_url: Callable[[str], str]
     """Issue key to the address where people look at it."""
     wake_sender: Callable[[int], None]
     shadows_are_fresh: Callable[[], bool]
     """Whether webhooks keep the shadows up to date, so that a write needs no read before it."""
-    closed_by_peer: Callable[[int], Awaitable[None]]
-    """The peer closed this connection, signed."""
     max_file: int
     """Bytes; a larger attachment is refused with words."""
     crash_point: Callable[[str], None] = lambda _name: None
