@@ -94,6 +94,14 @@ async def of_issue(reader: Reader, issue_id: str) -> list[Link]:
     return [_link(row) for row in rows]
 
 
+async def of_connection(reader: Reader, connection_id: int) -> list[Link]:
+    """Return the links of a connection, ended ones too."""
+    rows = await reader.fetch_all(
+        "SELECT * FROM link WHERE connection_id = :connection_id ORDER BY id", {"connection_id": connection_id}
+    )
+    return [_link(row) for row in rows]
+
+
 async def by_key(reader: Reader, issue_key: str) -> list[Link]:
     """Return all links of one of our issues by its key, ended ones too."""
     rows = await reader.fetch_all("SELECT * FROM link WHERE issue_key = :key ORDER BY id", {"key": issue_key})
@@ -157,7 +165,8 @@ async def made_by_sync(reader: Reader, issue_id: str) -> frozenset[tuple[str, st
 async def put_item(tx: Transaction, link_id: int, item: TwinItem) -> None:
     """Store what we made, or its new digest."""
     await tx.execute(
-        "INSERT INTO twin_item (link_id, kind, handle, item_id, digest) VALUES (:link_id, :kind, :handle, :item_id, :digest) "
+        "INSERT INTO twin_item (link_id, kind, handle, item_id, digest) "
+        "VALUES (:link_id, :kind, :handle, :item_id, :digest) "
         "ON CONFLICT (link_id, kind, handle) DO UPDATE SET item_id = excluded.item_id, digest = excluded.digest",
         {"link_id": link_id, "kind": item.kind, "handle": item.handle, "item_id": item.item_id, "digest": item.digest},
     )

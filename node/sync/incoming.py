@@ -231,7 +231,7 @@ class Incoming:
                 await site.files.want(tx, job.party.id, digest)
 
         await site.store.write(work)
-        site.wake_sender(job.party.id)
+        site.ask_peer(job.party.id)
         return True
 
     async def _store_link(self, tx: Transaction, job: _Job, draft: Draft, ref: IssueRef) -> int:

@@ -99,6 +99,9 @@ class Site:
     browse_url: Callable[[str], str]
     """Issue key to the address where people look at it."""
     wake_sender: Callable[[int], None]
+    """There is something in the outbox of this connection."""
+    ask_peer: Callable[[int], None]
+    """Tell the peer how we stand although there is nothing to send: we want files."""
     shadows_are_fresh: Callable[[], bool]
     """Whether webhooks keep the shadows up to date, so that a write needs no read before it."""
     max_file: int

@@ -1,0 +1,277 @@
+"""The routes of the admin API: each reads a request, calls one use case, and shows its result as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import Field
+
+from node.admin.server import Body, answer, public, read_body
+from node.check import Checks
+from node.connections import Connections, Overview
+from node.errors import UsageError
+from node.operations import Operations
+from node.store import links
+from node.store.engine import Store
+from node.trackers.base import Tracker
+from node.triggers.poller import Poller
+
+Text = Annotated[str, Field(max_length=1000)]
+
+
+class _Invite(Body):
+    peer: Text
+    project: Text
+    name: Text | None = None
+    default_type: Text | None = None
+    description: Text = ""
+    hours: Annotated[int, Field(ge=1, le=336)] = 72
+    fingerprint: Text | None = None
+
+
+class _Code(Body):
+    code: Annotated[str, Field(max_length=8192)]
+
+
+class _Accept(_Code):
+    project: Text
+    name: Text | None = None
+    default_type: Text | None = None
+    description: Text = ""
+
+
+class _Digits(Body):
+    digits: Text
+
+
+class _Keys(Body):
+    keys: Annotated[list[Text], Field(min_length=1, max_length=500)]
+
+
+class _Numbers(Body):
+    ids: list[int] | None = None
+
+
+class _Nothing(Body):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The use cases behind the API."""
+
+    about: Callable[[], dict[str, Any]]
+    ready: Callable[[], Awaitable[dict[str, Any]]]
+    connections: Connections
+    operations: Operations
+    checks: Checks
+    poller: Poller
+    tracker: Tracker
+    store: Store
+    connected: Callable[[], Awaitable[None]]
+    """Called when a connection was made, paused, resumed or ended: webhooks and sweeps follow."""
+
+
+class AdminApi:
+    """The admin API."""
+
+    def __init__(self, services: Services) -> None:
+        self._s = services
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add all routes."""
+        app.router.add_get("/health", public(self._health))
+        app.router.add_get("/ready", public(self._ready))
+        add = app.router.add_route
+        add("GET", "/api/v1/node", self._node)
+        add("GET", "/api/v1/check", self._check)
+        add("POST", "/api/v1/invitations", self._invite)
+        add("POST", "/api/v1/invitations/describe", self._describe)
+        add("POST", "/api/v1/connections", self._accept)
+        add("GET", "/api/v1/connections", self._connections)
+        add("GET", "/api/v1/connections/{name}", self._connection)
+        add("GET", "/api/v1/connections/{name}/links", self._links)
+        add("POST", "/api/v1/connections/{name}/verify", self._verify)
+        add("POST", "/api/v1/connections/{name}/sync", self._sync)
+        add("POST", "/api/v1/connections/{name}/{action:pause|resume|revoke|close}", self._switch)
+        add("GET", "/api/v1/issues/{key}", self._status)
+        add("GET", "/api/v1/queue", self._queue)
+        add("GET", "/api/v1/errors", self._errors)
+        add("POST", "/api/v1/errors/{action:retry|skip}", self._release)
+        add("POST", "/api/v1/sweep", self._sweep)
+
+    # the node itself
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        return answer({"status": "up"})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        state = await self._s.ready()
+        return answer(state, status=200 if state["ready"] else 503)
+
+    async def _node(self, _request: web.Request) -> web.Response:
+        return answer(self._s.about())
+
+    async def _check(self, _request: web.Request) -> web.Response:
+        return answer({"findings": [asdict(finding) for finding in await self._s.checks.run()]})
+
+    # connections
+
+    async def _invite(self, request: web.Request) -> web.Response:
+        body = await read_body(request, _Invite)
+        project = await self._known_project(body.project)
+        invited = await self._s.connections.invite(
+            body.peer,
+            project=project,
+            name=body.name,
+            default_type=body.default_type,
+            description=body.description,
+            valid_seconds=body.hours * 3600,
+            only_for=body.fingerprint,
+        )
+        await self._s.connected()
+        return answer(
+            {
+                "connection": invited.connection.name,
+                "code": invited.code,
+                "expires_ms": invited.expires_ms,
+                "fingerprint": self._s.about()["fingerprint"],
+            },
+            status=201,
+        )
+
+    async def _describe(self, request: web.Request) -> web.Response:
+        described = await self._s.connections.describe((await read_body(request, _Code)).code)
+        return answer(asdict(described))
+
+    async def _accept(self, request: web.Request) -> web.Response:
+        body = await read_body(request, _Accept)
+        project = await self._known_project(body.project)
+        connection = await self._s.connections.accept(
+            body.code,
+            project=project,
+            name=body.name,
+            default_type=body.default_type,
+            description=body.description,
+        )
+        await self._s.connected()
+        return answer(await self._one(connection.name), status=201)
+
+    async def _known_project(self, key: str) -> str:
+        """Return the project's key as Jira spells it. Raises TrackerNotFound where Jira does not know it."""
+        return (await self._s.tracker.project(key.strip())).key
+
+    async def _connections(self, _request: web.Request) -> web.Response:
+        counts = await self._s.store.read(links.counts)
+        return answer({"connections": [_shown(one, counts) for one in await self._s.connections.overview()]})
+
+    async def _connection(self, request: web.Request) -> web.Response:
+        return answer(await self._one(request.match_info["name"]))
+
+    async def _one(self, name: str) -> dict[str, Any]:
+        counts = await self._s.store.read(links.counts)
+        return _shown(await self._s.connections.by_name(name), counts)
+
+    async def _links(self, request: web.Request) -> web.Response:
+        connection = await self._s.operations.connection(request.match_info["name"])
+        found = await self._s.store.read(lambda tx: links.of_connection(tx, connection.id))
+        return answer(
+            {
+                "links": [
+                    {
+                        "key": link.issue_key,
+                        "id": link.issue_id,
+                        "twin_key": link.twin_key,
+                        "state": link.state,
+                        "sent": link.revision,
+                        "applied": link.seen,
+                        "synced_ms": link.synced_ms,
+                    }
+                    for link in found
+                ]
+            }
+        )
+
+    async def _verify(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        comparison = await self._s.connections.verify(name, (await read_body(request, _Digits)).digits)
+        if not comparison.verified and comparison.tries_left:
+            raise UsageError(
+                f"These are not the digits of {name}; {comparison.tries_left} tries are left.",
+                advice="Ask the other admin to read them out again.",
+            )
+        if not comparison.verified:
+            raise UsageError(
+                f"The digits of {name} were wrong three times: the connection is closed.",
+                advice="Somebody may stand between the two nodes. Pair again over another channel.",
+            )
+        await self._s.connected()
+        return answer(await self._one(name))
+
+    async def _switch(self, request: web.Request) -> web.Response:
+        await read_body(request, _Nothing)
+        name, action = request.match_info["name"], request.match_info["action"]
+        use_case = {
+            "pause": self._s.connections.pause,
+            "resume": self._s.connections.resume,
+            "revoke": self._s.connections.revoke,
+            "close": self._s.connections.close,
+        }[action]
+        await use_case(name)
+        await self._s.connected()
+        return answer(await self._one(name))
+
+    # issues
+
+    async def _sync(self, request: web.Request) -> web.Response:
+        body = await read_body(request, _Keys)
+        results = await self._s.operations.sync(request.match_info["name"], body.keys)
+        return answer({"results": [asdict(result) for result in results]})
+
+    async def _status(self, request: web.Request) -> web.Response:
+        return answer(await self._s.operations.status(request.match_info["key"]))
+
+    async def _queue(self, _request: web.Request) -> web.Response:
+        return answer({**await self._s.operations.queue(), "quiet": await self._s.operations.quiet()})
+
+    async def _errors(self, _request: web.Request) -> web.Response:
+        return answer({"problems": await self._s.operations.errors()})
+
+    async def _release(self, request: web.Request) -> web.Response:
+        body = await read_body(request, _Numbers)
+        if request.match_info["action"] == "retry":
+            return answer({"count": await self._s.operations.retry(body.ids)})
+        if body.ids is None:
+            raise UsageError("Nothing was named to skip.", advice="Give the numbers that accord errors lists.")
+        return answer({"count": await self._s.operations.skip(body.ids)})
+
+    async def _sweep(self, request: web.Request) -> web.Response:
+        await read_body(request, _Nothing)
+        return answer({"found": await self._s.poller.sweep()})
+
+
+def _shown(overview: Overview, counts: dict[int, int]) -> dict[str, Any]:
+    row = overview.connection
+    return {
+        "name": row.name,
+        "state": row.state,
+        "role": row.role,
+        "peer_label": row.peer_label,
+        "peer_fingerprint": overview.peer_fingerprint,
+        "peer_urls": list(row.peer_urls),
+        "verified": row.verified,
+        "short_code": {"say": overview.short_code} if overview.short_code else None,
+        "code": overview.code,
+        "project": row.project,
+        "default_type": row.default_type,
+        "description": row.description,
+        "issues": counts.get(row.id, 0),
+        "created_ms": row.created_ms,
+        "last_sync_ms": row.last_sync_ms,
+        "last_heard_ms": overview.reach.last_heard_ms,
+        "last_error": overview.reach.last_error,
+        "waiting": {"queued": overview.waiting.queued, "sealed": overview.waiting.sealed},
+    }

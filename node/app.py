@@ -1,0 +1,353 @@
+"""The composition root: the only place that names concrete adapters. Builds a node from its folder, starts, stops.
+
+Start: lock and migrate the database, listen, tell Jira where to report changes, sweep once, work off what waits.
+Stop: take nothing new, let what runs end or be found again, close. Nothing here decides about an issue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from aiohttp import web
+
+from node.admin.api import AdminApi, Services
+from node.admin.server import admin_app
+from node.check import ERROR, Checks, Finding
+from node.clock import Clock, SystemClock
+from node.config import NodeFolder, Settings
+from node.connections import Connections
+from node.errors import AccordError, ConfigError, TrackerError
+from node.keys import KeyFolder
+from node.operations import Operations
+from node.rulebook import RuleBook
+from node.rules.facts import CachedFacts
+from node.store import connections as connection_rows
+from node.store.engine import Store
+from node.sync.inbox_feed import InboxFeed
+from node.sync.incoming import Incoming
+from node.sync.locks import KeyedLocks
+from node.sync.outgoing import Outgoing
+from node.sync.site import Site
+from node.trackers.base import WebhookState
+from node.trackers.jira.client import Auth
+from node.trackers.jira.tracker import JiraTracker
+from node.transport.blobs import BlobFolder
+from node.transport.client import ClientSettings
+from node.transport.crash import CrashPoint, live_on
+from node.transport.pairing import Self
+from node.transport.receive import Hooks
+from node.transport.transport import Transport, TransportSettings
+from node.triggers.change_feed import ChangeFeed
+from node.triggers.poller import Poller
+from node.triggers.webhook import WebhookIntake
+from protocol.fingerprint import fingerprint
+
+_LOG = logging.getLogger(__name__)
+WEBHOOK_NAME = "Accord"
+REGISTER_SECONDS = 600.0
+"""How often a node that could not register its webhook tries again."""
+PAIRING_SECONDS = 1.0
+"""How often a node with an open invitation looks whether the connection has come into being."""
+
+
+class Node:
+    """One running node."""
+
+    def __init__(self, folder: NodeFolder, *, clock: Clock, crash_point: CrashPoint = live_on) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._crash_point = crash_point
+        self._settings: Settings = folder.settings()
+        self._webhook = WebhookState(active=False, advice="The node has not asked Jira yet.")
+        self._runners: list[web.AppRunner] = []
+        self._registrar: asyncio.Task[None] | None = None
+        self._reregister = asyncio.Event()
+        self.public_url = ""
+        self.admin_url = ""
+
+    async def start(self) -> None:
+        """Build everything and begin to work.
+
+        Raises:
+            AccordError: settings, keys, database or ports are not as they must be.
+        """
+        await self._build()
+        try:
+            await self._listen()
+        except BaseException:
+            await self._store.close()
+            raise
+        await self._transport.start()
+        self._changes.crew.start()
+        self._inbox.crew.start()
+        self._poller.start()
+        self._registrar = asyncio.create_task(self._keep_registered(), name="webhook registration")
+        self._write_running()
+
+    async def _build(self) -> None:
+        folder, settings, clock = self._folder, self._settings, self._clock
+        token = folder.secret("jira-token")
+        keys = KeyFolder(folder.keys, clock.random_bytes)
+        node_key = keys.node_key() if keys.has_node_key() else keys.create_node_key()
+        self._fingerprint = fingerprint(node_key.public)
+        self._store = await Store.open(folder.database)
+        self._tracker = JiraTracker(
+            settings.jira.url,
+            Auth(token.value, settings.jira.user),
+            clock=clock,
+            max_parallel=settings.jira.parallel,
+        )
+        max_file = settings.sync.max_file * 1_000_000
+        files = BlobFolder(folder.blobs, clock, max_file=max_file)
+        self._transport = Transport(
+            store=self._store,
+            keys=keys,
+            node_key=node_key,
+            files=files,
+            clock=clock,
+            settings=TransportSettings(
+                client=ClientSettings(
+                    allow_http=settings.sync.allow_http, allow_private=settings.sync.allow_private_peers
+                )
+            ),
+            hooks=Hooks(received=lambda _id: self._inbox.crew.wake()),
+            crash_point=self._crash_point,
+        )
+        self._rules = RuleBook(self._store, clock, keys=keys, engine=None)
+        site = Site(
+            store=self._store,
+            tracker=self._tracker,
+            clock=clock,
+            rules=self._rules,
+            facts=CachedFacts(self._tracker),
+            files=files,
+            locks=KeyedLocks(),
+            browse_url=lambda key: f"{settings.jira.url}/browse/{key}",
+            wake_sender=self._transport.wake,
+            ask_peer=lambda connection_id: self._transport.wake(connection_id, speak=True),
+            shadows_are_fresh=lambda: self._webhook.active,
+            max_file=max_file,
+            crash_point=self._crash_point,
+        )
+        outgoing = Outgoing(site)
+        self._changes = ChangeFeed(site, outgoing)
+        self._inbox = InboxFeed(site, Incoming(site))
+        self._poller = Poller(
+            self._store,
+            self._tracker,
+            clock,
+            projects=self._projects,
+            interval=lambda: settings.sync.sweep if self._webhook.active else settings.sync.sweep_without_webhooks,
+            wake=self._changes.crew.wake,
+        )
+        self._intake = WebhookIntake(
+            self._store,
+            clock,
+            token=folder.secret("webhook-token").value,
+            secret=None,
+            wake=self._changes.crew.wake,
+        )
+        self._operations = Operations(site, outgoing, wake=self._wake_all)
+        self._checks = Checks(
+            self._store,
+            self._tracker,
+            clock,
+            folder=folder.root,
+            webhook=lambda: self._webhook,
+            boundary=_boundary,
+        )
+        self._keys, self._node_key = keys, node_key
+
+    async def _listen(self) -> None:
+        settings = self._settings.node
+        peers = web.Application(client_max_size=0)
+        self._transport.add_routes(peers)
+        self._intake.add_routes(peers)
+        port = await self._open(peers, settings.host, settings.port)
+        self.public_url = settings.public_url or f"http://{settings.host}:{port}"
+        self._local_url = f"http://{settings.host}:{port}"
+        self._connections = Connections(
+            store=self._store,
+            keys=self._keys,
+            node_key=self._node_key,
+            clock=self._clock,
+            transport=self._transport,
+            me=Self(settings.name, (self.public_url,), must_compare=self._settings.sync.must_compare),
+        )
+        admin = admin_app(self._folder.secret("api-token"))
+        AdminApi(
+            Services(
+                about=self.about,
+                ready=self._ready,
+                connections=self._connections,
+                operations=self._operations,
+                checks=self._checks,
+                poller=self._poller,
+                tracker=self._tracker,
+                store=self._store,
+                connected=self._connected,
+            )
+        ).add_routes(admin)
+        admin_port = await self._open(admin, "127.0.0.1", settings.admin_port)
+        self.admin_url = f"http://127.0.0.1:{admin_port}"
+
+    async def _open(self, app: web.Application, host: str, port: int) -> int:
+        """Listen; the access log is off because the webhook's token is in its path."""
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+        await runner.setup()
+        self._runners.append(runner)
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            await self._close_listeners()
+            raise ConfigError(
+                f"The node cannot listen on {host}:{port}: {error.strerror or error}.",
+                advice="Another program, or another node, uses that port. Change port or admin_port in accord.toml.",
+            ) from None
+        return int(runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop cleanly: everything that was not finished is a row."""
+        self._folder.running.unlink(missing_ok=True)
+        await self._close_listeners()
+        if self._registrar is not None:
+            self._registrar.cancel()
+            await asyncio.gather(self._registrar, return_exceptions=True)
+        await self._poller.stop()
+        await self._changes.crew.stop()
+        await self._inbox.crew.stop()
+        await self._transport.stop()
+        await self._tracker.close()
+        await self._store.close()
+
+    async def _close_listeners(self) -> None:
+        for runner in self._runners:
+            await runner.cleanup()
+        self._runners.clear()
+
+    def about(self) -> dict[str, Any]:
+        """Return who this node is."""
+        return {
+            "name": self._settings.node.name,
+            "version": version("accord-sync"),
+            "fingerprint": self._fingerprint,
+            "public_url": self.public_url,
+            "admin_url": self.admin_url,
+            "jira_url": self._settings.jira.url,
+            "webhook": asdict(self._webhook),
+            "last_sweep_ms": self._poller.last_ms,
+            "last_webhook_ms": self._intake.last_ms,
+        }
+
+    async def _ready(self) -> dict[str, Any]:
+        """Ready means: the store answers, and a sweep or a webhook has shown that Jira does."""
+        await self._store.fetch_one("SELECT 1 AS one")
+        return {"ready": self._poller.last_ms is not None or not await self._projects(), "name": self.about()["name"]}
+
+    async def _projects(self) -> Sequence[str]:
+        rows = await self._store.read(connection_rows.every)
+        return sorted({row.project for row in rows if row.state in {"active", "deactivated"}})
+
+    def _wake_all(self) -> None:
+        self._changes.crew.wake()
+        self._inbox.crew.wake()
+
+    async def _connected(self) -> None:
+        self._reregister.set()
+        self._wake_all()
+
+    async def _keep_registered(self) -> None:
+        """Keep our webhook in Jira in line with the projects of our connections; it is tried again where it failed."""
+        registered: Sequence[str] = ()
+        again_ms = 0
+        while True:
+            self._reregister.clear()
+            projects = await self._projects()
+            failed = not self._webhook.active and self._clock.now_ms() >= again_ms
+            if projects and (projects != registered or failed):
+                self._webhook = await self._register(projects)
+                registered, again_ms = projects, self._clock.now_ms() + int(REGISTER_SECONDS * 1000)
+            pending = await self._store.read(connection_rows.pending)
+            try:
+                async with asyncio.timeout(PAIRING_SECONDS if pending else REGISTER_SECONDS):
+                    await self._reregister.wait()
+            except TimeoutError:
+                continue
+
+    async def _register(self, projects: Sequence[str]) -> WebhookState:
+        settings = self._settings.jira
+        base = settings.webhook_url or self._settings.node.public_url or self._local_url
+        url = f"{base.rstrip('/')}/webhook/{self._folder.secret('webhook-token').value}"
+        if settings.webhooks == "off":
+            return WebhookState(active=False, advice="Webhooks are switched off in accord.toml; sweeps find changes.")
+        if settings.webhooks == "manual":
+            return WebhookState(active=True, advice="An admin of Jira registered the webhook.")
+        try:
+            state = await self._tracker.ensure_webhook(url, projects=projects, name=WEBHOOK_NAME)
+        except TrackerError as error:
+            _LOG.warning("the webhook could not be registered: %s", error.message)
+            return WebhookState(active=False, advice=f"{error.message} It is tried again by itself.")
+        self._poller.sweep_soon()
+        return state
+
+    def _write_running(self) -> None:
+        data = {"pid": os.getpid(), "admin_url": self.admin_url, "public_url": self.public_url}
+        temporary = self._folder.running.with_suffix(".new")
+        temporary.write_text(json.dumps(data), "utf-8")
+        temporary.replace(self._folder.running)
+
+
+def _boundary() -> list[Finding]:
+    return []
+
+
+async def serve(folder: NodeFolder, *, announce: Callable[[str], None]) -> None:
+    """Run a node until SIGINT or SIGTERM.
+
+    Raises:
+        AccordError: it could not start.
+    """
+    node = Node(folder, clock=SystemClock())
+    await node.start()
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    about = node.about()
+    announce(f"Node {about['name']} is up at {about['public_url']}. Fingerprint: {about['fingerprint']}")
+    try:
+        await stopped.wait()
+    finally:
+        await node.stop()
+    announce(f"Node {about['name']} has stopped.")
+
+
+async def check_offline(folder: NodeFolder) -> list[dict[str, Any]]:
+    """Look at Jira and the machine while the node does not run.
+
+    Raises:
+        AccordError: the folder holds no node.
+    """
+    settings = folder.settings()
+    clock = SystemClock()
+    tracker = JiraTracker(settings.jira.url, Auth(folder.secret("jira-token").value, settings.jira.user), clock=clock)
+    try:
+        store = await Store.open(folder.database)
+    except AccordError as error:
+        await tracker.close()
+        return [asdict(Finding("database", ERROR, error.message, error.advice))]
+    try:
+        idle = WebhookState(active=False, advice="The node does not run: start it with accord serve.")
+        checks = Checks(store, tracker, clock, folder=folder.root, webhook=lambda: idle, boundary=_boundary)
+        return [asdict(finding) for finding in await checks.run()]
+    finally:
+        await tracker.close()
+        await store.close()
