@@ -49,6 +49,7 @@ class TxState:
     sealed: int = 0
     head: bytes = ZERO_HASH
     acked: int = 0
+    acked_head: bytes = ZERO_HASH
     credit_messages: int = DEFAULT_MESSAGES
     credit_bytes: int = DEFAULT_BYTES
     forked_at: int | None = None
@@ -207,7 +208,7 @@ def _judge_same_epoch(tx: TxState, ack: Ack, head: bytes | None, held_from: int,
         return Verdict(AckEffect.ACKED, _acked(tx, ack))
     if not echoed:
         return Verdict(AckEffect.STALE, tx)
-    if held_from <= theirs.seq + 1:
+    if head is not None and held_from <= theirs.seq + 1:
         return Verdict(AckEffect.RESEND, _acked(tx, ack), "the peer was restored")
     return _resync(tx, "the peer was restored further back than this node keeps sent messages")
 
@@ -220,7 +221,9 @@ def _judge_older_epoch(tx: TxState, ack: Ack, held_from: int, *, echoed: bool) -
     if not echoed:
         return Verdict(AckEffect.STALE, tx)
     if covers and held_from <= 1:
-        return Verdict(AckEffect.RESEND, replace(_credited(tx, ack), acked=0), "the peer was restored")
+        return Verdict(
+            AckEffect.RESEND, replace(_credited(tx, ack), acked=0, acked_head=ZERO_HASH), "the peer was restored"
+        )
     return _resync(tx, "the peer was restored to a time before this epoch")
 
 
@@ -238,7 +241,7 @@ def _new_epoch(tx: TxState, effect: AckEffect, base: Position, above: int, reaso
     epoch = _above(tx.version, max(above, tx.epoch))
     if epoch >> _INCARNATION_BITS != tx.version:
         return Verdict(AckEffect.NEEDS_STATEMENT, tx, reason)
-    return Verdict(effect, replace(tx, epoch=epoch, base=base, sealed=0, head=ZERO_HASH, acked=0), reason)
+    return Verdict(effect, TxState(tx.version, epoch, tx.nonce, base, forked_at=tx.forked_at), reason)
 
 
 def _above(version: int, epoch: int) -> int:
@@ -254,6 +257,8 @@ def _covers(mine: Position, base: Position) -> bool:
 
 
 def _head_at(tx: TxState, seq: int, known: bytes | None) -> bytes | None:
+    if seq == tx.acked:
+        return tx.acked_head
     if seq == 0:
         return ZERO_HASH
     return tx.head if seq == tx.sealed else known
@@ -264,4 +269,4 @@ def _credited(tx: TxState, ack: Ack) -> TxState:
 
 
 def _acked(tx: TxState, ack: Ack) -> TxState:
-    return replace(_credited(tx, ack), acked=ack.rx.s)
+    return replace(_credited(tx, ack), acked=ack.rx.s, acked_head=ack.rx.h)

@@ -1,0 +1,173 @@
+"""Two streams over a network that does what it wants: the small node around ``protocol.stream`` that tests drive.
+
+Each `Node` has a tracker, which never forgets, and a database, which can be restored from a backup. The network keeps
+every frame ever sent. Real envelopes are sealed and opened.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+from protocol.ack import Ack, dump_ack, parse_ack
+from protocol.envelope import Kind, Slot, open_envelope, seal_envelope
+from protocol.stream import (
+    START,
+    AckEffect,
+    Judgement,
+    RxState,
+    TxState,
+    after_sealing,
+    after_storing,
+    hear,
+    judge_ack,
+    judge_data,
+    make_ack,
+    may_seal,
+    next_slot,
+    renewed,
+    start_tx,
+)
+from tests.support.paired import Side, seeded
+
+CREDIT = 3
+_random_bytes = seeded("hostile network")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A sealed message, as the outbox keeps it."""
+
+    event: int
+    envelope: bytes
+    head: bytes
+
+
+@dataclass
+class Database:
+    """What a backup holds."""
+
+    tx: TxState
+    rx: RxState = field(default_factory=RxState)
+    cursor: int = 0
+    waiting: list[int] = field(default_factory=list)
+    sealed: dict[int, Row] = field(default_factory=dict)
+    inbox: list[int] = field(default_factory=list)
+    known: set[int] = field(default_factory=set)
+
+
+class Node:
+    """One side. ``events`` happen in its tracker; ``effects`` are what it did there for the other side."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.events = 0
+        self.effects: list[int] = []
+        self.db = Database(start_tx(1, _random_bytes(16)))
+        self.backup = copy.deepcopy(self.db)
+        self.now = 0
+        self.stopped = False
+        self.believes_every_base = False
+        """Removes one guard, to show that it is needed."""
+        self.last_effect: AckEffect | None = None
+
+    def edit(self) -> None:
+        """Something happens in our tracker."""
+        self.events += 1
+
+    def poll(self) -> None:
+        """Read the tracker from the cursor."""
+        self.db.waiting += range(self.db.cursor + 1, self.events + 1)
+        self.db.cursor = self.events
+
+    def seal(self) -> None:
+        """Seal what there is credit for; the bytes are stored and not yet sent."""
+        db = self.db
+        while db.waiting and may_seal(db.tx, unacked_bytes=0, size=1):
+            event = db.waiting.pop(0)
+            slot = next_slot(db.tx)
+            sealed = seal_envelope(self.side.sealing, slot, str(event).encode(), now_ms=0, random_bytes=_random_bytes)
+            db.tx = after_sealing(db.tx, sealed.head)
+            db.sealed[slot.seq] = Row(event, sealed.envelope, sealed.head)
+
+    def send(self) -> list[bytes]:
+        """Return an ACK and all that is sealed and not acknowledged."""
+        ack = make_ack(self.db.tx, self.db.rx, messages=CREDIT, size=1000)
+        sealed = seal_envelope(self.side.sealing, Slot(Kind.ACK), dump_ack(ack), now_ms=0, random_bytes=_random_bytes)
+        rows = (row for seq, row in sorted(self.db.sealed.items()) if seq > self.db.tx.acked)
+        return [sealed.envelope, *(row.envelope for row in rows)]
+
+    def receive(self, frame: bytes) -> None:
+        """Open a frame, judge it, and store what follows in one step."""
+        opened = open_envelope(self.side.opening, frame)
+        if opened.header.kind == Kind.ACK:
+            self._receive_ack(parse_ack(opened.payload))
+            return
+        base = opened.base
+        if base is not None and self.believes_every_base:
+            base = START
+        if judge_data(self.db.rx, opened.header, base, peer_version=1) is not Judgement.STORE:
+            return
+        self.db.rx = after_storing(self.db.rx, opened.header, opened.head)
+        event = int(opened.payload)
+        if event not in self.db.known:
+            self.db.known.add(event)
+            self.db.inbox.append(event)
+
+    def _receive_ack(self, ack: Ack) -> None:
+        db = self.db
+        db.rx = hear(db.rx, ack)
+        row = db.sealed.get(ack.rx.s)
+        self.now += 7200
+        verdict = judge_ack(
+            db.tx,
+            ack,
+            head_there=row.head if row else None,
+            held_from=min(db.sealed, default=db.tx.sealed + 1),
+            now=self.now,
+            fresh_nonce=_random_bytes(16),
+        )
+        unacked = [row.event for seq, row in sorted(db.sealed.items()) if seq > db.tx.acked]
+        self.last_effect = verdict.effect
+        db.tx = verdict.state
+        if verdict.effect is AckEffect.NEW_EPOCH:
+            db.sealed.clear()
+            db.waiting = unacked + db.waiting
+        elif verdict.effect is AckEffect.RESYNC:
+            db.sealed.clear()
+            db.waiting = list(range(1, self.events + 1))
+            db.cursor = self.events
+        elif verdict.effect is AckEffect.STOP:
+            self.stopped = True
+
+    def apply(self) -> None:
+        """Do one thing of the inbox in our tracker, after looking there whether it was done already."""
+        if self.db.inbox:
+            event = self.db.inbox.pop(0)
+            if event not in self.effects:
+                self.effects.append(event)
+
+    def prune(self) -> None:
+        """Forget the bytes of everything that is acknowledged."""
+        self.db.sealed = {seq: row for seq, row in self.db.sealed.items() if seq > self.db.tx.acked}
+
+    def back_up(self) -> None:
+        """Make a backup of the database."""
+        self.backup = copy.deepcopy(self.db)
+
+    def restore(self) -> None:
+        """Start again from the backup, as a process does: with a new nonce."""
+        self.db = copy.deepcopy(self.backup)
+        self.db.tx = renewed(self.db.tx, _random_bytes(16))
+
+
+def settle(one: Node, other: Node) -> None:
+    """Let the network be fair until nothing moves any more."""
+    for _ in range(20 + 2 * (one.events + other.events)):
+        for sender, receiver in ((one, other), (other, one)):
+            sender.poll()
+            sender.seal()
+            for frame in sender.send():
+                receiver.receive(frame)
+            while receiver.db.inbox:
+                receiver.apply()
