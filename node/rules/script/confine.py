@@ -24,6 +24,9 @@ ADDRESS_SPACE = 1 << 30
 OPEN_FILES = 16
 """The loader needs one at a time; a flood of them has nowhere to go."""
 
+_FIRST_INHERITED = 3
+"""After input, output and errors."""
+
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_SET_DUMPABLE = 38, 24, 4
 
@@ -35,7 +38,7 @@ _FS_RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/nix/store", "/gnu/store")
 
 
-class Absent(Exception):  # noqa: N818 - not an error: the platform lacks this layer
+class Absent(Exception):
     """The platform does not have this layer; the text says why."""
 
 
@@ -96,7 +99,7 @@ def _close_descriptors() -> str:
     if sys.platform == "win32":
         raise Absent("Windows does not hand open files to the worker unless asked, but nothing here enforces it.")
     highest = os.sysconf("SC_OPEN_MAX")
-    os.closerange(3, highest if 3 < highest <= 1 << 20 else 1 << 16)
+    os.closerange(_FIRST_INHERITED, highest if _FIRST_INHERITED < highest <= 1 << 20 else 1 << 16)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
@@ -231,9 +234,14 @@ def _attempt(name: str, sentence: str, act: Callable[[], object]) -> Layer:
     return Layer(name, on=False, sentence=f"{sentence}: possible.")
 
 
+def _fork() -> object:
+    # Looked up late: Windows has none, and does not come here.
+    return os.fork()
+
+
 _ATTEMPTS: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ("open-socket", "Opening a socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM)),
     ("read-file", "Reading /etc/passwd", lambda: Path("/etc/passwd").read_bytes()),
     ("write-file", "Making a file", lambda: Path("/tmp/accord-boundary-attempt").write_bytes(b"x")),  # noqa: S108 - that it fails is the point
-    ("new-process", "Starting a process", lambda: os.fork()),
+    ("new-process", "Starting a process", _fork),
 )

@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
+from typing_extensions import override
+
 from node.errors import RuleError
 from node.trackers.issue import Value
 
@@ -116,6 +118,7 @@ class Finding:
     suggestion: str = ""
     code: str = ""
 
+    @override
     def __str__(self) -> str:
         """Return the finding as people read it: message, line with a caret, suggestion."""
         lines = [f"line {self.line}, column {self.column}: {self.message}"]
@@ -131,7 +134,7 @@ class Finding:
 class ScriptFailed(RuleError):
     """A script failed on one issue; also where, the line as written, and what it had logged and asked until then."""
 
-    def __init__(  # noqa: D417 - the class docstring names them
+    def __init__(
         self,
         message: str,
         *,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic_monty import Frame, MontyCrashedError, MontyError, MontyRuntimeError, MontySyntaxError
@@ -17,6 +18,7 @@ RULE_FEED = "<python-input-1>"
 
 HELPER_FAILED = "helper"
 SKIP = "skip:"
+VALUE = "value:"
 ERROR = "error:"
 
 
@@ -35,9 +37,9 @@ def place_of(frames: Iterable[Frame], notes: Sequence[tuple[int, int, str]], sou
         if frame.filename == RULE_FEED:
             inner = frame
     rows = source.split("\n")
-    if inner is None or not 2 <= inner.line <= len(rows) + 1:
+    line = 0 if inner is None else inner.line - 1
+    if inner is None or not 1 <= line <= len(rows):
         return Place(None, None)
-    line = inner.line - 1
     column = inner.column - 1
     row = rows[line - 1]
     for at, offset, text in sorted(notes):
@@ -58,7 +60,7 @@ def failed(
 ) -> ScriptFailed:
     """Return the error that people read."""
     frames = error.traceback() if isinstance(error, (MontyRuntimeError, MontySyntaxError)) else []
-    place = place_of(frames, notes, script.source)
+    place = _place_of_value(error) or place_of(frames, notes, script.source)
     message, advice = _words(error, script, loops)
     line = place.line
     if line is None and isinstance(error, MontyRuntimeError) and len(loops) == 1 and _is_time(error):
@@ -91,46 +93,71 @@ def line_of(error: MontyError, script: Script, notes: Sequence[tuple[int, int, s
     return place_of(frames, notes, script.source).line
 
 
+def _place_of_value(error: MontyError) -> Place | None:
+    """Return the line that set a value which could not leave the box; the box says it in the message."""
+    value = _refused_value(error)
+    return None if value is None else Place(value[1] or None, 1 if value[1] else None)
+
+
+def _refused_value(error: MontyError) -> tuple[str, int, str] | None:
+    inner = error.exception()
+    text = str(inner)
+    if not isinstance(inner, SystemExit) or not text.startswith(VALUE):
+        return None
+    try:
+        field, line, problem = json.loads(text.removeprefix(VALUE))
+        return _clean(str(field)), int(line), _clean(str(problem))
+    except (ValueError, TypeError):
+        return None
+
+
 def _is_time(error: MontyError) -> bool:
     return isinstance(error.exception(), TimeoutError)
 
 
 def _words(error: MontyError, script: Script, loops: Sequence[int]) -> tuple[str, str]:
-    if isinstance(error, MontyCrashedError):
-        if error.timed_out or "limit" in str(error):
-            return "it was stopped, since it did not end in time.", _TIME_ADVICE
-        return "its worker was stopped.", "Try the issue again; if it fails again, the script is the cause."
+    return _crashed(error) if isinstance(error, MontyCrashedError) else _raised(error, script, loops)
+
+
+def _crashed(error: MontyCrashedError) -> tuple[str, str]:
+    if error.timed_out or "limit" in str(error):
+        return "it was stopped, since it did not end in time.", _TIME_ADVICE
+    return "its worker was stopped.", "Try the issue again; if it fails again, the script is the cause."
+
+
+def _raised(error: MontyError, script: Script, loops: Sequence[int]) -> tuple[str, str]:
     inner = error.exception()
     text = _clean(str(inner))
+    value = _refused_value(error)
+    if value is not None:
+        target = "replica" if script.direction == "outgoing" else "issue"
+        return f"{target}.{value[0]} cannot take this value: {value[2]}.", "Give the field a plain value."
     if isinstance(inner, SystemExit):
-        if text.startswith(ERROR):
-            return text.removeprefix(ERROR) or "error() was called.", "The rule itself reports this error."
-        return text, ""
+        return text.removeprefix(ERROR) or "error() was called.", "The rule itself reports this error."
     if isinstance(inner, TimeoutError):
         where = f" Loops begin in line {', '.join(map(str, loops[:8]))}." if loops else ""
         return "it computed for longer than 1 s.", _TIME_ADVICE + where
-    if isinstance(inner, MemoryError):
-        return "it wanted more than 32 MB of memory.", "Build smaller texts and lists."
-    if isinstance(inner, RecursionError):
-        return "functions call each other more than 100 deep.", "Use a loop instead of a function that calls itself."
-    if "suspension limit" in text:
-        return "it asked helpers more than 200 questions.", "Ask once and keep the answer in a variable."
-    if isinstance(inner, AttributeError):
-        return _attribute(text, script)
-    if isinstance(inner, KeyError):
-        return _key(text, script)
-    if isinstance(inner, NameError):
-        return text + ".", _close(_quoted(text), [*words.GIVEN, *words.BUILTINS])
-    return f"{type(inner).__name__}: {text}." if text else f"{type(inner).__name__}.", ""
+    said = [(message, advice) for kind, message, advice in _LIMITS if isinstance(inner, kind)]
+    said += [explain(text, script) for kind, explain in _EXPLAINED if isinstance(inner, kind)]
+    return said[0] if said else (f"{type(inner).__name__}: {text}." if text else f"{type(inner).__name__}.", "")
 
 
+_LIMITS: tuple[tuple[type[BaseException], str, str], ...] = (
+    (MemoryError, "it wanted more than 32 MB of memory.", "Build smaller texts and lists."),
+    (
+        RecursionError,
+        "functions call each other more than 100 deep.",
+        "Use a loop instead of a function that calls itself.",
+    ),
+)
 _TIME_ADVICE = "Look for a loop that does not end, or a regular expression with nested repetitions."
 
 
 def _attribute(text: str, script: Script) -> tuple[str, str]:
     found = re.fullmatch(r"'(\w+)' object has no attribute '(.+)'.*", text)
     if found is None:
-        return text + ".", _close(_quoted(text), _fields(script))
+        name = _quoted(text)
+        return text + ".", "" if name in words.ISSUE_FIELDS else _close(name, _fields(script))
     owner, name = found[1], found[2]
     if owner == "NoneType":
         return (
@@ -156,7 +183,8 @@ def _key(text: str, script: Script) -> tuple[str, str]:
 
 
 def _fields(script: Script) -> list[str]:
-    return [*words.ISSUE_FIELDS, "custom"]
+    fields = words.ISSUE_FIELDS if script.direction == "incoming" else words.REPLICA_FIELDS
+    return [*fields, "custom"]
 
 
 def _quoted(text: str) -> str:
@@ -165,10 +193,21 @@ def _quoted(text: str) -> str:
 
 
 def _close(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name[:80], list(known), 1)
+    close = difflib.get_close_matches(name[:80], [other for other in known if other != name], 1)
     return f"Did you mean `{close[0]}`?" if close else ""
 
 
 def _clean(text: str) -> str:
     printable = "".join(character if character.isprintable() else " " for character in text)
     return printable.strip().rstrip(".")[:1_000]
+
+
+def _name(text: str, script: Script) -> tuple[str, str]:  # noqa: ARG001 - one shape for all explanations
+    return text + ".", _close(_quoted(text), [*words.GIVEN, *words.BUILTINS])
+
+
+_EXPLAINED: tuple[tuple[type[BaseException], Callable[[str, Script], tuple[str, str]]], ...] = (
+    (AttributeError, _attribute),
+    (KeyError, _key),
+    (NameError, _name),
+)

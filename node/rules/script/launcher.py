@@ -13,7 +13,7 @@ import sys
 # -I and -S leave only the standard library; this package is found by where the file lies.
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)))  # noqa: PTH100, PTH118, PTH120 - pathlib costs 10 ms of every start
 
-from node.rules.script import confine  # noqa: E402 - needs the path above
+from node.rules.script import confine
 
 _NOT_STARTED = 111
 

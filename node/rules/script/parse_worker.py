@@ -14,7 +14,7 @@ import unicodedata  # noqa: F401 - the parser wants it for names outside ASCII
 
 sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), *[os.pardir] * 3)))  # noqa: PTH100, PTH118, PTH120 - as in the launcher
 
-from node.rules.script import confine, subset  # noqa: E402 - needs the path above
+from node.rules.script import confine, subset
 
 
 def main() -> int:

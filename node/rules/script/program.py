@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
+from typing_extensions import override
+
 from node.rules.script import words
 
 _MAKERS = {
@@ -18,6 +20,9 @@ _MAKERS = {
     "options": "Options()", "sync": "Sync()", "dates": "Dates()",
 }  # fmt: skip
 _NOTES = ("_w", "_at")
+_FILES = ("objects", "export", "entries", "questions", "texts", "run")
+_OF_THE_BOX = ("datetime",)
+"""Modules that the box has and the prelude imports names from; other imports are for people and checkers."""
 
 
 def prelude_for(names: Iterable[str]) -> str:
@@ -59,39 +64,49 @@ def _definitions() -> dict[str, str]:
 
 @cache
 def _imports() -> str:
-    return "\n".join(
+    wanted = {
         ast.unparse(statement)
         for statement in _tree().body
         if isinstance(statement, ast.Import)
-        or (isinstance(statement, ast.ImportFrom) and statement.module not in ("__future__", "typing"))
-    )
+        or (isinstance(statement, ast.ImportFrom) and statement.module in _OF_THE_BOX)
+    }
+    return "\n".join(sorted(wanted))
 
 
 @cache
 def _tree() -> ast.Module:
-    text = files("node.rules.script").joinpath("prelude.py").read_text(encoding="utf-8")
-    return ast.fix_missing_locations(_Bare().visit(ast.parse(text)))
+    """Return all files of the prelude as one module."""
+    folder = files("node.rules.script").joinpath("prelude")
+    whole = ast.Module(body=[], type_ignores=[])
+    for name in _FILES:
+        whole.body += ast.parse(folder.joinpath(f"{name}.py").read_text(encoding="utf-8")).body
+    _Bare().visit(whole)
+    return ast.fix_missing_locations(whole)
 
 
 class _Bare(ast.NodeTransformer):
     """Leaves out docstrings and annotations: the box pays for every byte at each evaluation."""
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802 - named by the base class
+    @override
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
         node.returns = None
+        node.decorator_list = []
         arguments = node.args
         for argument in (*arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
             if argument is not None:
                 argument.annotation = None
         return _without_docstring(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:  # noqa: N802 - the same
+    @override
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         self.generic_visit(node)
         return _without_docstring(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # noqa: N802 - the same
+    @override
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         if node.value is None:
-            return ast.Pass()
+            return None
         return ast.Assign(targets=[node.target], value=node.value)
 
 

@@ -74,7 +74,7 @@ def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str
             fields.update({f"{CUSTOM}{custom}": entry for custom, entry in value.items()})
         elif name not in allowed:
             raise RuleError(f"The script's worker answered with a field that cannot be set: {name[:60]!r}.")
-        elif name in words.COLLECTIONS or (name == "key" or name == "project" and direction == "incoming"):
+        elif name in words.COLLECTIONS or (name == "key" or (name == "project" and direction == "incoming")):
             changes[name] = value
         else:
             fields[name] = value

@@ -15,17 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_monty import (
-    AsyncFunctionSnapshot,
-    AsyncMontySession,
-    AsyncNameLookupSnapshot,
-    AsyncSnapshot,
-    CollectString,
-    MontyComplete,
-    MontyCrashedError,
-    MontyError,
-    OSPolicy,
-)
+from pydantic_monty import MontyCrashedError, MontyError, OSPolicy
 
 from node.clock import Clock, SystemClock
 from node.errors import AccordError, RuleError
@@ -34,7 +24,6 @@ from node.rules.script.asking import ask
 from node.rules.script.engine import (
     Direction,
     Finding,
-    HelperCall,
     Helpers,
     Script,
     ScriptFailed,
@@ -42,9 +31,11 @@ from node.rules.script.engine import (
     ScriptResult,
     ScriptSchema,
 )
+from node.rules.script.findings import from_parser, settled
 from node.rules.script.memory import Memory, Remembered
 from node.rules.script.program import prelude_for
-from node.rules.script.workers import HELPER_CALLS, Workers
+from node.rules.script.talk import Talk, drive
+from node.rules.script.workers import Workers
 
 BATCH = 20
 """Issues in one session of a bulk run: enough to hide the cost of a session, few enough to share its memory."""
@@ -56,7 +47,6 @@ _WALL_SECONDS = 60.0
 _MAX_ANSWER = 4_100_000
 """Bytes of an answer: the box allows a million characters, of up to four bytes."""
 
-_MAX_LOG = 512 << 10
 _FROZEN: OSPolicy = {
     "datetime": datetime(2000, 1, 1, tzinfo=UTC),
     "sleep": "zero",
@@ -123,7 +113,7 @@ class MontyEngine:
         analysis = await self._workers.parse(source, direction)
         rows = source.split("\n")
         findings = [
-            *_findings(analysis, rows),
+            *from_parser(analysis, rows),
             *schema_check.findings(analysis.get("uses", []), direction, schema, rows),
         ]
         if not any(
@@ -139,7 +129,7 @@ class MontyEngine:
                     findings += await typecheck.run(session, analysis["plain"], direction, rows)
             except MontyCrashedError as error:
                 raise RuleError("The script could not be checked: its worker was stopped.") from error
-        return _settled(findings)
+        return settled(findings)
 
     async def close(self) -> None:
         """Stop the workers."""
@@ -167,7 +157,7 @@ class MontyEngine:
 
     async def _build(self, script: Script, digest: bytes) -> _Compiled:
         analysis = await self._workers.parse(script.source, script.direction)
-        errors = [f for f in _findings(analysis, script.source.split("\n")) if f.severity == "error"]
+        errors = [f for f in from_parser(analysis, script.source.split("\n")) if f.severity == "error"]
         if errors:
             first = errors[0]
             raise ScriptFailed(
@@ -255,7 +245,7 @@ class MontyEngine:
 
     async def _alone(self, script: Script, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any]) -> Remembered:
         """Run one issue in a fresh session. Raises ScriptFailed and what ``helpers`` raise."""
-        talk = _Talk(helpers, 1)
+        talk = Talk(helpers, 1)
         try:
             output = await self._feed(compiled, "_evaluate(_rule, 0, _jobs)", job, talk, self._workers.limits())
         except MontyError as error:
@@ -282,7 +272,7 @@ class MontyEngine:
         """Run several issues in one session; None for each that must be run alone."""
         if len(jobs) == 1:
             return [None]
-        talk = _Talk(helpers, len(jobs))
+        talk = Talk(helpers, len(jobs))
         nothing: list[Remembered | None] = [None] * len(jobs)
         try:
             limits = self._workers.limits(len(jobs))
@@ -298,69 +288,11 @@ class MontyEngine:
             for index, text in enumerate(output)
         ]
 
-    async def _feed(self, compiled: _Compiled, call: str, jobs: Any, talk: _Talk, limits: Any) -> object:
+    async def _feed(self, compiled: _Compiled, call: str, jobs: Any, talk: Talk, limits: Any) -> object:
         pool = await self._workers.pool()
         async with asyncio.timeout(_WALL_SECONDS), pool.checkout(limits=limits, os_policy=_FROZEN) as session:
             await session.load_session(compiled.dump)
-            return await _drive(session, call, jobs, talk)
-
-
-class _Talk:
-    """What a session says while it runs: questions and log lines, by the index of the issue."""
-
-    def __init__(self, helpers: Helpers, count: int) -> None:
-        self.helpers = helpers
-        self.calls: list[list[HelperCall]] = [[] for _ in range(count)]
-        self.printed = CollectString(max_bytes=_MAX_LOG)
-        self.failure: AccordError | None = None
-
-    def log(self, index: int) -> tuple[str, ...]:
-        """Return the log lines of one issue."""
-        prefix = f"{index} "
-        return tuple(
-            line.removeprefix(prefix).replace("\\n", "\n").replace("\\\\", "\\")
-            for line in self.printed.output.split("\n")
-            if line.startswith(prefix)
-        )[:201]
-
-    async def answer(self, arguments: Sequence[Any]) -> Any:
-        """Answer one question. Raises AccordError."""
-        if len(arguments) < 2 or type(arguments[0]) is not int or not 0 <= arguments[0] < len(self.calls):  # noqa: PLR2004 - index and name
-            raise RuleError("A script asked for a helper that does not exist.")
-        calls = self.calls[arguments[0]]
-        if len(calls) >= HELPER_CALLS:
-            raise RuleError(
-                f"The script asked helpers more than {HELPER_CALLS} questions.",
-                advice="Ask once and keep the answer in a variable.",
-            )
-        calls.append(await ask(self.helpers, arguments[1], arguments[2:]))
-        return calls[-1].result
-
-
-async def _drive(session: AsyncMontySession, call: str, jobs: Any, talk: _Talk) -> object:
-    """Run to the end, answering what is asked. Raises MontyError; where a helper failed, ``talk.failure`` says why."""
-    snapshot: AsyncSnapshot = await session.feed_start(call, inputs={"_jobs": jobs}, print_callback=talk.printed)
-    while not isinstance(snapshot, MontyComplete):
-        if isinstance(snapshot, AsyncFunctionSnapshot) and snapshot.function_name == "_ask":
-            try:
-                value = await talk.answer(snapshot.args)
-            except AccordError as error:
-                talk.failure = error
-                snapshot = await snapshot.resume({"exc_type": "SystemExit", "message": failure.HELPER_FAILED})
-            else:
-                snapshot = await snapshot.resume({"return_value": value})
-        elif isinstance(snapshot, AsyncNameLookupSnapshot):
-            snapshot = await snapshot.resume()
-        elif isinstance(snapshot, AsyncFunctionSnapshot):
-            snapshot = await snapshot.resume({"exc_type": "PermissionError", "message": "not for scripts"})
-        else:
-            snapshot = await snapshot.resume(
-                {
-                    number: {"exc_type": "PermissionError", "message": "not for scripts"}
-                    for number in snapshot.pending_call_ids
-                }
-            )
-    return snapshot.output
+            return await drive(session, call, jobs, talk)
 
 
 def _shown(error: RuleError, script: Script, remembered: Remembered) -> ScriptFailed:
@@ -414,36 +346,3 @@ def _json(text: str) -> dict[str, Any]:
 
 def _names(names: list[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(names)
-
-
-def _findings(analysis: Mapping[str, Any], rows: Sequence[str]) -> list[Finding]:
-    return [
-        Finding(
-            severity="error",
-            message=str(found["message"]),
-            line=int(found["line"]),
-            column=int(found["column"]),
-            end_column=found["end_column"],
-            shown=rows[found["line"] - 1][:500] if 0 < found["line"] <= len(rows) else "",
-            suggestion=str(found["suggestion"]),
-            code=str(found["code"]),
-        )
-        for found in analysis["findings"]
-    ]
-
-
-def _settled(findings: Sequence[Finding]) -> list[Finding]:
-    """In the order of the script; where two see the same place, the one that comes first here knows it better."""
-    seen: dict[tuple[int, str], list[Finding]] = {}
-    for finding in findings:
-        seen.setdefault((finding.line, finding.severity), [])
-        others = seen[finding.line, finding.severity]
-        if not any(_same_place(finding, other) for other in others):
-            others.append(finding)
-    kept = [finding for others in seen.values() for finding in others]
-    return sorted(kept, key=lambda finding: (finding.line, finding.column, finding.severity))
-
-
-def _same_place(one: Finding, other: Finding) -> bool:
-    end, other_end = one.end_column or one.column + 1, other.end_column or other.column + 1
-    return one.column < other_end and other.column < end

@@ -48,23 +48,25 @@ _Verdict = tuple[Literal["error", "warning"], str, str] | None
 
 def _field(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:
     root, name, write = use["root"], use["name"], use["write"]
+    if name in ("drop", "custom"):
+        where = f"{root}.{name} cannot be replaced"
+        return ("error", where, f'Set one field: {root}.custom["Name"] = value.') if write else None
     fields = words.ISSUE_FIELDS if root == "issue" else words.REPLICA_FIELDS
-    if name in ("drop", "custom") and not (write and name == "drop"):
-        if write:
-            return "error", f"{root}.custom cannot be replaced", f'Set one field: {root}.custom["Name"] = value.'
-        return None
-    target = "replica" if direction == "outgoing" else "issue"
     if name not in fields:
-        close = words.GROOVY_FIELDS.get(name) or _close(name, (*fields, "custom"))
-        if close:
-            return "error", f"{root} has no field `{name}`", f"Did you mean `{close}`?"
-        hint = f'A custom field is written {root}.custom["{name}"].'
-        if name in schema.custom:
-            return "error", f"`{name}` is a custom field", hint
-        return "error", f"{root} has no field `{name}`", hint
-    if not write:
-        return None
-    if root != target:
+        return _no_field(root, name, fields, schema)
+    return _written(root, name, direction) if write else None
+
+
+def _no_field(root: str, name: str, fields: Sequence[str], schema: ScriptSchema) -> _Verdict:
+    hint = f'A custom field is written {root}.custom["{name}"].'
+    if name in schema.custom:
+        return "error", f"`{name}` is a custom field", hint
+    close = words.GROOVY_FIELDS.get(name) or _close(name, (*fields, "custom"))
+    return "error", f"{root} has no field `{name}`", f"Did you mean `{close}`?" if close else hint
+
+
+def _written(root: str, name: str, direction: Direction) -> _Verdict:
+    if root != ("replica" if direction == "outgoing" else "issue"):
         verb = "Outgoing rules fill `replica`" if direction == "outgoing" else "Incoming rules change `issue`"
         return "error", f"{root} is only read here", f"{verb}."
     if root == "issue" and name not in words.WRITABLE_ISSUE_FIELDS:

@@ -1,4 +1,4 @@
-"""Declares to the type checker what a script is given, from this Jira's schema. Pure; the text is only checked, never run."""
+"""Declares to the type checker what a script is given, from this Jira's schema. Pure; the text is never run."""
 
 from __future__ import annotations
 

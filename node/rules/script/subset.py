@@ -13,50 +13,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from node.rules.script import words
-
-VERSION = 1
-MAX_SOURCE = 64 * 1024
-"""Characters of one script."""
-
-MAX_NESTING = 60
-MAX_NODES = 40_000
-_NAME_SHOWN = 60
-
-_ALLOWED = frozenset(
-    "Module FunctionDef Return Assign AugAssign AnnAssign For While If Raise Try ExceptHandler Assert Expr Pass Break "
-    "Continue BoolOp NamedExpr BinOp UnaryOp Lambda IfExp Dict Set ListComp SetComp DictComp GeneratorExp Compare Call "
-    "FormattedValue JoinedStr Constant Attribute Subscript Starred Name List Tuple Slice arguments arg keyword "
-    "comprehension Load Store And Or Add Sub Mult Div Mod Pow FloorDiv BitAnd BitOr BitXor LShift RShift Not UAdd USub "
-    "Invert Eq NotEq Lt LtE Gt GtE Is IsNot In NotIn".split()
-)
-
-_REFUSED = {
-    "Import": ("scripts cannot import", "What a script needs is there already: re_search, dates, users, jira, ..."),
-    "ImportFrom": ("scripts cannot import", "What a script needs is there already: re_search, dates, users, jira, ..."),
-    "ClassDef": ("scripts have no classes", "Use a function, a dict or a list."),
-    "AsyncFunctionDef": ("scripts are not asynchronous", "Write `def`."),
-    "AsyncFor": ("scripts are not asynchronous", "Write `for`."),
-    "AsyncWith": ("scripts are not asynchronous", "Leave out `async with`."),
-    "Await": ("scripts are not asynchronous", "Helpers answer directly: leave out `await`."),
-    "Yield": ("scripts have no generators", "Fill a list and return it."),
-    "YieldFrom": ("scripts have no generators", "Fill a list and return it."),
-    "Global": ("`global` is not part of the language of scripts", "Return the value from the function."),
-    "Nonlocal": ("`nonlocal` is not part of the language of scripts", "Return the value from the function."),
-    "Match": ("`match` is not part of the language of scripts", "Use `if` and `elif`, or a dict."),
-    "Delete": ("`del` is not part of the language of scripts", "Set the field to None, or use replica.drop(name)."),
-    "With": ("`with` is not part of the language of scripts", "Nothing here has to be closed."),
-    "TryStar": ("`except*` is not part of the language of scripts", "Write `except`."),
-    "MatMult": ("`@` is not part of the language of scripts", ""),
-}
-
-_REFUSED_ATTRIBUTES = frozenset(
-    "format_map mro gi_frame gi_code cr_frame cr_code ag_frame f_globals f_locals f_builtins f_back f_code tb_frame "
-    "tb_next func_globals func_code with_traceback add_note".split()
-)
-
-_MUTATORS = frozenset("append extend insert remove pop clear sort reverse update add discard setdefault".split())
-_CLOCK = frozenset(("now", "today"))
+from node.rules.script import language, words
 
 
 class _Walk:
@@ -103,11 +60,13 @@ class _Walk:
         while stack:
             node, parent, depth = stack.pop()
             count += 1
-            if depth > MAX_NESTING or count > MAX_NODES:
+            if depth > language.MAX_NESTING or count > language.MAX_NODES:
                 raise RecursionError
             kind = type(node).__name__
-            if kind not in _ALLOWED:
-                message, suggestion = _REFUSED.get(kind, (f"`{kind}` is not part of the language of scripts", ""))
+            if kind not in language.ALLOWED:
+                message, suggestion = language.REFUSED.get(
+                    kind, (f"`{kind}` is not part of the language of scripts", "")
+                )
                 self.find(node if hasattr(node, "lineno") else parent, message, suggestion)
                 continue
             look = getattr(self, f"look_{kind}", None)
@@ -125,7 +84,7 @@ class _Walk:
         self.loads.append(node)
         if node.id in self.reads and not isinstance(parent, ast.Attribute):
             self._read_whole(node, parent)
-        if node.id == "dates" and not (isinstance(parent, ast.Attribute) and parent.attr not in _CLOCK):
+        if node.id == "dates" and not (isinstance(parent, ast.Attribute) and parent.attr not in language.CLOCK):
             self.clock = True
 
     def _read_whole(self, node: ast.Name, parent: Any) -> None:
@@ -158,7 +117,7 @@ class _Walk:
             self.bound.add(name)
 
     def look_Attribute(self, node: ast.Attribute, parent: Any) -> None:  # noqa: N802
-        if node.attr.startswith("_") or node.attr in _REFUSED_ATTRIBUTES:
+        if node.attr.startswith("_") or node.attr in language.REFUSED_ATTRIBUTES:
             self.find(node, f"`.{_short(node.attr)}` is not for scripts", "Use the fields and helpers by their names.")
             return
         if not isinstance(node.value, ast.Name):
@@ -248,11 +207,11 @@ class _Walk:
 
     def look_Expr(self, node: ast.Expr, parent: Any) -> None:  # noqa: ARG002, N802
         call = node.value
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _MUTATORS:
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in language.MUTATORS:
             target = call.func.value
-            if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
-                self._note(node, target, None, read=True)
-            elif isinstance(target, ast.Subscript):
+            if isinstance(target, ast.Subscript) or (
+                isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
+            ):
                 self._note(node, target, None, read=True)
         for inner in ast.walk(node.value):
             if isinstance(inner, ast.Call) and _ends_script(inner.func):
@@ -302,25 +261,26 @@ def _leaves(target: Any) -> Iterator[Any]:
 
 
 def _constants(value: Any) -> Iterator[ast.Constant]:
+    """Yield the constants that an expression may turn out to be."""
     if isinstance(value, ast.Constant):
         yield value
-    elif isinstance(value, ast.IfExp):
-        yield from _constants(value.body)
-        yield from _constants(value.orelse)
-    elif isinstance(value, ast.BoolOp):
-        for part in value.values:
-            yield from _constants(part)
-    elif isinstance(value, (ast.List, ast.Tuple)):
-        for part in value.elts:
-            yield from _constants(part)
-    elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "get":
-        # {"In Progress": "Doing"}.get(replica.status, "To Do")
-        if isinstance(value.func.value, ast.Dict):
-            for part in [*value.func.value.values, *value.args[1:2]]:
-                yield from _constants(part)
-    elif isinstance(value, ast.Subscript) and isinstance(value.value, ast.Dict):
-        for part in value.value.values:
-            yield from _constants(part)
+    for part in _outcomes(value):
+        yield from _constants(part)
+
+
+def _outcomes(value: Any) -> list[Any]:
+    if isinstance(value, ast.IfExp):
+        return [value.body, value.orelse]
+    if isinstance(value, ast.BoolOp):
+        return value.values
+    if isinstance(value, (ast.List, ast.Tuple)):
+        return value.elts
+    if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Dict):
+        return value.value.values
+    call = value.func if isinstance(value, ast.Call) else None
+    if isinstance(call, ast.Attribute) and call.attr == "get" and isinstance(call.value, ast.Dict):
+        return [*call.value.values, *value.args[1:2]]
+    return []
 
 
 def _ends_script(function: Any) -> bool:
@@ -330,7 +290,7 @@ def _ends_script(function: Any) -> bool:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _NAME_SHOWN else name[:_NAME_SHOWN] + "..."
+    return name if len(name) <= language.NAME_SHOWN else name[: language.NAME_SHOWN] + "..."
 
 
 def _names(walk: _Walk) -> None:
@@ -341,7 +301,7 @@ def _names(walk: _Walk) -> None:
         if node.id in words.REFUSED_NAMES:
             walk.find(node, f"`{node.id}` is not part of the language of scripts", words.REFUSED_NAMES[node.id], "name")
             continue
-        close = difflib.get_close_matches(node.id[:_NAME_SHOWN], sorted(known), 1)
+        close = difflib.get_close_matches(node.id[: language.NAME_SHOWN], sorted(known), 1)
         suggestion = f"Did you mean `{close[0]}`?" if close else "Is it spelled as where it was set?"
         walk.find(node, f"there is nothing called `{_short(node.id)}`", suggestion, "name")
 
@@ -389,8 +349,8 @@ def analyse(source: str, direction: str) -> dict[str, Any]:
 
 
 def _outside(source: str) -> dict[str, Any] | None:
-    if len(source) > MAX_SOURCE:
-        return _finding(f"a script has at most {MAX_SOURCE} characters, this one has {len(source)}", 1)
+    if len(source) > language.MAX_SOURCE:
+        return _finding(f"a script has at most {language.MAX_SOURCE} characters, this one has {len(source)}", 1)
     for number, line in enumerate(source.split("\n"), 1):
         for column, character in enumerate(line, 1):
             if (character < " " and character != "\t") or character == "\x7f" or "\ud800" <= character <= "\udfff":

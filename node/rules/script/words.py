@@ -1,4 +1,4 @@
-"""The names that a script may use: fields, helpers, builtins. Data only; the check, the stubs and the engine agree on it.
+"""The names that a script may use: fields, helpers, builtins. Data only; the check and the engine agree on it.
 
 Stands alone on the standard library, since the parsing worker loads it too.
 """

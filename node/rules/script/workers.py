@@ -99,7 +99,7 @@ class Workers:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", str(_HERE / "parse_worker.py"),
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-                env=_environment(), close_fds=True, cwd=os.path.abspath(os.sep),
+                env=_environment(), close_fds=True, cwd=os.sep,
             )  # fmt: skip
             try:
                 async with asyncio.timeout(_PARSE_SECONDS):
@@ -177,7 +177,7 @@ async def boundary_report() -> list[LayerState]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-S", str(_HERE / "launcher.py"), "probe", str(engine_program()),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env=_environment(), close_fds=True, cwd=os.path.abspath(os.sep),
+        env=_environment(), close_fds=True, cwd=os.sep,
     )  # fmt: skip
     output, failure = await process.communicate()
     if process.returncode != 0:
