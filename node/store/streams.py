@@ -28,6 +28,7 @@ async def load_tx(reader: Reader, connection_id: int) -> TxState | None:
             **value,
             "nonce": bytes.fromhex(value["nonce"]),
             "head": bytes.fromhex(value["head"]),
+            "acked_head": bytes.fromhex(value["acked_head"]),
             "base": _position(value["base"]),
         }
     )
