@@ -65,7 +65,6 @@ WRITER_SETTINGS = (
 READER_SETTINGS = (*_SHARED_SETTINGS, "PRAGMA query_only = ON")
 
 
-
 def address_of(path: Path, *, mode: str) -> str:
     """Return the URI of a database file; ``mode`` is ``ro`` or ``rw``, neither of which makes a file."""
     return f"{path.absolute().as_uri()}?mode={mode}"

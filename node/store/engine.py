@@ -18,7 +18,7 @@ from node.store.driver import Driver
 from node.store.files import make_directory
 from node.store.lock import DirectoryLock
 from node.store.migrate import prepare
-from node.store.port import Parameters, Read, Reader, Result, Row, Statement, Transaction, Write, sql
+from node.store.port import NO_PARAMETERS, Parameters, Read, Reader, Result, Row, Statement, Transaction, Write, sql
 from node.store.reader import READERS, Readers
 from node.store.writer import LINGER_SECONDS, Writer
 
@@ -98,11 +98,11 @@ class Store:
         """
         return await self._readers.read(work)
 
-    async def fetch_one(self, statement: Statement, parameters: Parameters = (), /) -> Row | None:
+    async def fetch_one(self, statement: Statement, parameters: Parameters = NO_PARAMETERS, /) -> Row | None:
         """Return the first row of one statement on a snapshot of its own."""
         return await self.read(lambda reader: reader.fetch_one(statement, parameters))
 
-    async def fetch_all(self, statement: Statement, parameters: Parameters = (), /) -> list[Row]:
+    async def fetch_all(self, statement: Statement, parameters: Parameters = NO_PARAMETERS, /) -> list[Row]:
         """Return the rows of one statement on a snapshot of its own."""
         return await self.read(lambda reader: reader.fetch_all(statement, parameters))
 

@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 Value: TypeAlias = int | float | str | bytes | None
 Parameters: TypeAlias = Mapping[str, Value] | Sequence[Value]
+NO_PARAMETERS: Parameters = {}
 
 
 class Row(Protocol):

@@ -13,12 +13,10 @@ from typing_extensions import override
 
 from node.store.driver import DRIVER_FAULTS, DriverFault, Limit, translate
 from node.store.errors import StoreError, StoreMisuse
-from node.store.port import SQLITE, Parameters, Result, Row, Sql, Statement
+from node.store.port import NO_PARAMETERS, SQLITE, Parameters, Result, Row, Sql, Statement
 
 T = TypeVar("T")
 S = TypeVar("S", bound="SqliteReader")
-
-_NOTHING: Parameters = {}
 
 
 class SqliteReader:
@@ -34,13 +32,13 @@ class SqliteReader:
         """Refuse everything from here on: the unit of work has ended."""
         self._closed = True
 
-    async def fetch_one(self, statement: Statement, parameters: Parameters = _NOTHING, /) -> Row | None:
+    async def fetch_one(self, statement: Statement, parameters: Parameters = NO_PARAMETERS, /) -> Row | None:
         """Run the statement to its end and return its first row, or None."""
         # To its end, because SQLite checks foreign keys of an INSERT ... RETURNING only after the last row.
         rows = self._fetch(statement, parameters)
         return rows[0] if rows else None
 
-    async def fetch_all(self, statement: Statement, parameters: Parameters = _NOTHING, /) -> list[Row]:
+    async def fetch_all(self, statement: Statement, parameters: Parameters = NO_PARAMETERS, /) -> list[Row]:
         """Run the statement and return all its rows."""
         return self._fetch(statement, parameters)
 
@@ -63,8 +61,8 @@ class SqliteReader:
             if not isinstance(parameters, Mapping):
                 raise StoreMisuse("the parameters of sql(...) are named: give a mapping")
             text, fixed = statement.text(SQLITE)
-            return text, {**fixed, **parameters} if fixed else parameters
-        return statement, parameters
+            return text, {**fixed, **parameters}
+        return statement, _plain(parameters)
 
     def _failed(self, error: DriverFault) -> StoreError:
         self.failure = self._limit.error() if self._limit.passed() else self._words(error)
@@ -79,7 +77,7 @@ class SqliteReader:
 class SqliteTransaction(SqliteReader):
     """`node.store.port.Transaction` inside a savepoint."""
 
-    async def execute(self, statement: Statement, parameters: Parameters = _NOTHING, /) -> Result:
+    async def execute(self, statement: Statement, parameters: Parameters = NO_PARAMETERS, /) -> Result:
         """Run a statement whose rows, if any, nobody wants."""
         text, values = self._ready(statement, parameters)
         try:
@@ -92,9 +90,10 @@ class SqliteTransaction(SqliteReader):
 
     async def executemany(self, statement: Statement, rows: Iterable[Parameters], /) -> Result:
         """Run an INSERT, UPDATE or DELETE once per row."""
-        text, fixed = self._ready(statement, _NOTHING)
+        text, fixed = self._ready(statement, NO_PARAMETERS)
+        rows_ready = _with_fixed(rows, fixed) if isinstance(statement, Sql) else map(_plain, rows)
         try:
-            cursor = self._connection.executemany(text, _with_fixed(rows, fixed) if fixed else rows)
+            cursor = self._connection.executemany(text, rows_ready)
         except DRIVER_FAULTS as error:
             raise self._failed(error) from error
         return Result(cursor.rowcount, cursor.lastrowid or 0)
@@ -102,6 +101,13 @@ class SqliteTransaction(SqliteReader):
     @override
     def _words(self, error: DriverFault) -> StoreError:
         return translate(error)
+
+
+def _plain(parameters: Parameters) -> dict[str, Any] | list[Any] | tuple[Any, ...]:
+    """Return the parameters as one of the types that the driver takes."""
+    if isinstance(parameters, dict | list | tuple):
+        return parameters
+    return dict(parameters) if isinstance(parameters, Mapping) else tuple(parameters)
 
 
 def _with_fixed(rows: Iterable[Parameters], fixed: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -96,9 +96,9 @@ class Group:
                 raw.execute("ROLLBACK")
             raw.execute("BEGIN IMMEDIATE")
             for unit in self.units:
-                self._run_unit(raw, unit, limit)
-                if not raw.in_transaction:
-                    self._fail(_shared(unit))
+                session = self._run_unit(raw, unit, limit)
+                if not raw.in_transaction:  # SQLite gave up everything, the neighbours' work too
+                    self._fail(session.failure or _ended_by_itself())
                     return
                 if self._abandoned:
                     return
@@ -110,12 +110,13 @@ class Group:
             if raw.in_transaction:
                 raw.execute("ROLLBACK")
 
-    def _run_unit(self, raw: sqlite3.Connection, unit: Unit, limit: Limit) -> None:
+    def _run_unit(self, raw: sqlite3.Connection, unit: Unit, limit: Limit) -> SqliteTransaction:
         raw.execute("SAVEPOINT unit")
+        session = SqliteTransaction(raw, limit)
         self._unit_began = time.monotonic()
         limit.begin()
         try:
-            unit.result = unit.context.run(drive, unit.work, SqliteTransaction(raw, limit))
+            unit.result = unit.context.run(drive, unit.work, session)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the caller of this unit
             unit.error = error
         finally:
@@ -124,6 +125,7 @@ class Group:
             if unit.error is not None:
                 raw.execute("ROLLBACK TO unit")
             raw.execute("RELEASE unit")
+        return session
 
     def _may_commit(self) -> bool:
         with self._fate:
@@ -136,10 +138,7 @@ class Group:
                 unit.error = _again(error)
 
 
-def _shared(unit: Unit) -> StoreError:
-    """Return what a unit that took the whole group with it leaves to its neighbours."""
-    if isinstance(unit.error, StoreError):
-        return unit.error
+def _ended_by_itself() -> StoreMisuse:
     return StoreMisuse("a unit of work ended the transaction by itself, and its neighbours lost their work")
 
 

@@ -24,7 +24,11 @@ async def open_with_log(path: Path, **settings: float) -> Store:
     async def make(tx: Transaction) -> None:
         await tx.execute(MAKE_LOG)
 
-    await store.write(make)
+    try:
+        await store.write(make)
+    except BaseException:
+        await store.close()
+        raise
     return store
 
 

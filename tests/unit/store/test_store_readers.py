@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -75,3 +76,6 @@ async def test_rows_are_read_by_name(store: Store) -> None:
     assert row is not None
     assert (row["id"], row["name"], list(row.keys())) == (1, "a", ["id", "name"])
     assert await store.fetch_one("SELECT id FROM log WHERE entry = :entry", {"entry": "b"}) is None
+    assert (
+        await store.fetch_one("SELECT id FROM log WHERE entry = :entry", MappingProxyType({"entry": "a"})) is not None
+    )

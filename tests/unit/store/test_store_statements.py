@@ -71,3 +71,9 @@ async def test_counted_parameters_do_not_fit_an_expression(store: Store) -> None
     for unit in (one, many):
         with pytest.raises(StoreMisuse, match="named"):
             await store.write(unit)
+
+
+async def test_an_expression_without_parameters_needs_none(store: Store) -> None:
+    """The short reads of the store take an expression as it is."""
+    assert await store.fetch_all(sql(select(meta.c.key).where(meta.c.key == "nothing"))) == []
+    assert await store.fetch_one(sql(select(meta.c.key).where(meta.c.key == "nothing"))) is None
