@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -390,7 +391,7 @@ class Connections:
                 advice="Use letters, digits, hyphens, dots and underscores, and begin with a letter or digit.",
             )
 
-    def _free_name(self, name: str | None, peer_label: str, taken: Set[str]) -> str:
+    def _free_name(self, name: str | None, peer_label: str, taken: AbstractSet[str]) -> str:
         """Return the name that was asked for, if it is free, or one like ``Blue_to_Green`` that is.
 
         Raises:
@@ -471,5 +472,8 @@ def _in_words() -> Iterator[None]:
         yield
     except (Mistyped, ProtocolError) as error:
         raise UsageError(error.message, advice=error.advice) from None
-    except ValueError as error:
-        raise UsageError(f"This cannot be put into an invitation: {error}.") from None
+    except ValueError:
+        raise UsageError(
+            "This cannot be put into an invitation: a name, an address or the validity is too long.",
+            advice="A code is valid for at most 14 days; a name has at most 64 characters, an address 255.",
+        ) from None

@@ -24,8 +24,9 @@ from node.transport.crash import CrashPoint, live_on
 from node.transport.errors import PeerBusy, PeerNonsense, PeerUnknown
 from protocol import handshake, messages, pairing
 from protocol.errors import Bad
-from protocol.identity import NodeKey
+from protocol.identity import NodeKey, read_statement
 from protocol.pairing import Established, InviteePairing, InviterPairing, Pairing, Reception, Role, State, Verdict
+from protocol.stream import NONCE_BYTES, start_tx
 
 _ENDED_INVITATION: Final = {
     State.EXPIRED: connections.EXPIRED,
@@ -111,7 +112,8 @@ class PairingDesk:
             await asyncio.to_thread(self._keys.keep_connection, record.conn, reception.established.keys)
             self._crash_point("request: keys kept")
         if reception.pairing != record or reception.verdict is Verdict.USED:
-            await self._store.write(lambda tx: _note_request(tx, connection, reception, now_ms))
+            nonce = self._clock.random_bytes(NONCE_BYTES)
+            await self._store.write(lambda tx: _note_request(tx, connection, reception, now_ms, nonce))
             self._crash_point("request: stored")
         return reception.answer
 
@@ -140,7 +142,8 @@ class PairingDesk:
             raise
         now_ms = self._clock.now_ms()
         self._crash_point("answer: received")
-        await self._store.write(lambda tx: _note_answer(tx, connection, reception, now_ms))
+        nonce = self._clock.random_bytes(NONCE_BYTES)
+        await self._store.write(lambda tx: _note_answer(tx, connection, reception, now_ms, nonce))
         self._crash_point("answer: stored")
         return await self._again(connection)
 
@@ -235,7 +238,9 @@ async def confirmed(tx: Transaction, connection: Connection, now_ms: int) -> Non
         await connections.set_state(tx, connection.id, connections.ACTIVE)
 
 
-async def _note_request(tx: Transaction, connection: Connection, reception: Reception, now_ms: int) -> None:
+async def _note_request(
+    tx: Transaction, connection: Connection, reception: Reception, now_ms: int, nonce: bytes
+) -> None:
     if reception.verdict is Verdict.USED:
         await problems.report(tx, _used_twice(connection), now_ms=now_ms)
         return
@@ -247,16 +252,18 @@ async def _note_request(tx: Transaction, connection: Connection, reception: Rece
         return
     if reception.established is not None:
         await connections.end_invitation(tx, connection.id, connections.USED)
-        await _pin(tx, connection, reception.established)
+        await _pin(tx, connection, reception.established, nonce)
 
 
-async def _note_answer(tx: Transaction, connection: Connection, reception: Reception, now_ms: int) -> None:
+async def _note_answer(
+    tx: Transaction, connection: Connection, reception: Reception, now_ms: int, nonce: bytes
+) -> None:
     after = reception.pairing
     if reception.established is None or not await connections.replace_pairing(
         tx, connection.id, connection.pairing, dump(after)
     ):
         return
-    await _pin(tx, connection, reception.established)
+    await _pin(tx, connection, reception.established, nonce)
     if after.state is State.ACTIVE:
         await connections.set_state(tx, connection.id, connections.ACTIVE)
     await streams.heard(tx, connection.id, now_ms)
@@ -271,7 +278,7 @@ async def _note_answer(tx: Transaction, connection: Connection, reception: Recep
     )
 
 
-async def _pin(tx: Transaction, connection: Connection, established: Established) -> None:
+async def _pin(tx: Transaction, connection: Connection, established: Established, nonce: bytes) -> None:
     await connections.pin(
         tx,
         connection.id,
@@ -280,6 +287,8 @@ async def _pin(tx: Transaction, connection: Connection, established: Established
         peer_node_key=established.peer_node_key,
         peer_urls=established.peer_urls,
     )
+    version = read_statement(established.our_statement).v
+    await streams.save_tx(tx, connection.id, start_tx(version, nonce))
 
 
 def _used_twice(connection: Connection) -> problems.Problem:

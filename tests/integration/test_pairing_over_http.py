@@ -1,0 +1,222 @@
+"""Two nodes become a connection through one code, over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from node.errors import UsageError
+from tests.support.peers import PeerNode, paired, until
+
+
+@pytest.fixture
+async def alice(tmp_path: Path) -> AsyncIterator[PeerNode]:
+    node = PeerNode("Blue", tmp_path / "alice")
+    await node.start()
+    yield node
+    await node.stop()
+
+
+@pytest.fixture
+async def bob(tmp_path: Path) -> AsyncIterator[PeerNode]:
+    node = PeerNode("Green", tmp_path / "bob")
+    await node.start()
+    yield node
+    await node.stop()
+
+
+async def test_a_code_makes_one_active_connection_named_after_both(alice: PeerNode, bob: PeerNode) -> None:
+    """The default names are those that users of the reference product know."""
+    ours, theirs = await paired(alice, bob)
+    assert (ours.name, theirs.name) == ("Blue_to_Green", "Green_to_Blue")
+    assert (ours.state, theirs.state) == ("active", "active")
+    assert ours.conn == theirs.conn
+    assert not ours.verified
+
+
+async def test_describing_a_code_shows_who_invites_and_changes_nothing(alice: PeerNode, bob: PeerNode) -> None:
+    """An admin sees the inviter's fingerprint before anything leaves."""
+    invited = await alice.connections.invite("Green", project="UD")
+    described = await bob.connections.describe(invited.code)
+    assert described.label == "Blue"
+    assert described.fingerprint == alice.keys.node_key().fingerprint
+    assert described.name == "Green_to_Blue"
+    assert await bob.connections.overview() == []
+
+
+async def test_both_sides_compare_their_halves_of_the_short_code(alice: PeerNode, bob: PeerNode) -> None:
+    """What one side reads out is what the other types."""
+    await paired(alice, bob)
+    hers = (await alice.connections.by_name("Blue_to_Green")).short_code
+    his = (await bob.connections.by_name("Green_to_Blue")).short_code
+    assert hers is not None
+    assert his is not None
+    assert (await bob.connections.verify("Green_to_Blue", hers)).verified
+    assert (await alice.connections.verify("Blue_to_Green", his)).verified
+    assert (await alice.row("Blue_to_Green")).verified
+
+
+async def test_three_wrong_short_codes_close_the_connection_on_both_sides(alice: PeerNode, bob: PeerNode) -> None:
+    """Whoever stands between the two gets one guess in a million, three times."""
+    await paired(alice, bob)
+    his = (await bob.connections.by_name("Green_to_Blue")).short_code
+    wrong = "000000" if his != "000000" else "111111"
+    left = [(await alice.connections.verify("Blue_to_Green", wrong)).tries_left for _ in range(3)]
+    assert left == [2, 1, 0]
+
+    async def closed() -> bool:
+        return await bob.state("Green_to_Blue") == "closed"
+
+    await until(closed)
+    assert await alice.state("Blue_to_Green") == "closed"
+
+
+async def test_where_the_comparison_is_demanded_a_connection_waits_for_it(tmp_path: Path, bob: PeerNode) -> None:
+    """An admin may demand that no issue moves before the short codes were compared."""
+    alice = PeerNode("Blue", tmp_path / "strict", must_compare=True)
+    await alice.start()
+    try:
+        invited = await alice.connections.invite("Green", project="UD")
+        await bob.connections.accept(invited.code, project="SC")
+
+        async def confirmed() -> bool:
+            return (await alice.connections.by_name("Blue_to_Green")).short_code is not None and not await bob.unacked()
+
+        await until(confirmed)
+        assert await alice.state("Blue_to_Green") == "pending"
+        his = (await bob.connections.by_name("Green_to_Blue")).short_code
+        assert his is not None
+        assert (await alice.connections.verify("Blue_to_Green", his)).verified
+        assert await alice.state("Blue_to_Green") == "active"
+    finally:
+        await alice.stop()
+
+
+async def test_a_second_node_cannot_use_the_same_code(alice: PeerNode, bob: PeerNode, tmp_path: Path) -> None:
+    """The thief hears a sentence, and so does the admin whose code it was."""
+    invited = await alice.connections.invite("Green", project="UD")
+    await bob.connections.accept(invited.code, project="SC")
+    mallory = PeerNode("Mallory", tmp_path / "mallory")
+    await mallory.start()
+    try:
+        with pytest.raises(UsageError, match="already used"):
+            await mallory.connections.accept(invited.code, project="X")
+        assert await mallory.connections.overview() == []
+        assert "InvitationUsedTwice" in await alice.problems()
+    finally:
+        await mallory.stop()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda code: code[:-9], "incomplete or has a typing mistake"),
+        (lambda code: "hello", "not an invitation code"),
+        (lambda code: "", "No invitation code"),
+        (lambda code: code[:40] + "!" + code[41:], "does not belong there"),
+    ],
+)
+async def test_a_damaged_code_is_named_as_such(alice: PeerNode, bob: PeerNode, spoil, words: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Nothing leaves for a code that is not whole."""
+    invited = await alice.connections.invite("Green", project="UD")
+    with pytest.raises(UsageError, match=words):
+        await bob.connections.accept(spoil(invited.code), project="SC")
+
+
+async def test_an_expired_code_is_refused_in_words(alice: PeerNode, bob: PeerNode) -> None:
+    """The inviter's clock alone decides; the invitee learns only that the code is no good."""
+    invited = await alice.connections.invite("Green", project="UD", valid_seconds=60)
+    alice.clock.ahead_ms = 61_000
+    with pytest.raises(UsageError, match="expired, was revoked, or was used"):
+        await bob.connections.accept(invited.code, project="SC")
+    assert await alice.state("Blue_to_Green") == "closed"
+    assert await bob.connections.overview() == []
+
+
+async def test_a_revoked_code_is_refused_in_words(alice: PeerNode, bob: PeerNode) -> None:
+    """A code that was taken back opens nothing."""
+    invited = await alice.connections.invite("Green", project="UD")
+    await alice.connections.revoke("Blue_to_Green")
+    with pytest.raises(UsageError, match="expired, was revoked, or was used"):
+        await bob.connections.accept(invited.code, project="SC")
+
+
+async def test_a_node_does_not_accept_its_own_code(alice: PeerNode) -> None:
+    """Two copies of one node cannot pair with each other either: they have the same node key."""
+    invited = await alice.connections.invite("Green", project="UD")
+    with pytest.raises(UsageError, match="made by this very node"):
+        await alice.connections.accept(invited.code, project="UD")
+
+
+async def test_a_code_for_one_node_is_refused_by_another(alice: PeerNode, bob: PeerNode) -> None:
+    """A code may name the only node that can use it."""
+    invited = await alice.connections.invite("Green", project="UD", only_for=alice.keys.node_key().fingerprint)
+    with pytest.raises(UsageError, match="for another node"):
+        await bob.connections.accept(invited.code, project="SC")
+
+
+async def test_an_inviter_that_is_away_is_asked_until_it_is_back(alice: PeerNode, bob: PeerNode) -> None:
+    """The request survives a restart of the one who asks."""
+    invited = await alice.connections.invite("Green", project="UD")
+    await alice.stop()
+    pending = await bob.connections.accept(invited.code, project="SC")
+    assert pending.state == "pending"
+    await bob.restart()
+    await alice.start()
+
+    async def both_active() -> bool:
+        return [await alice.state("Blue_to_Green"), await bob.state("Green_to_Blue")] == ["active", "active"]
+
+    await until(both_active)
+
+
+async def test_the_same_code_again_goes_on_with_the_same_connection(alice: PeerNode, bob: PeerNode) -> None:
+    """Whoever presses the button twice gets one connection."""
+    invited = await alice.connections.invite("Green", project="UD")
+    first = await bob.connections.accept(invited.code, project="SC")
+    second = await bob.connections.accept(invited.code, project="SC")
+    assert first.id == second.id
+
+
+async def test_many_connections_get_names_of_their_own(alice: PeerNode, bob: PeerNode) -> None:
+    """Two nodes may be connected more than once, for different projects."""
+    await paired(alice, bob)
+    ours, theirs = await paired(alice, bob)
+    assert (ours.name, theirs.name) == ("Blue_to_Green_2", "Green_to_Blue_2")
+
+
+async def test_closing_tells_the_peer_and_destroys_the_keys_on_both_sides(alice: PeerNode, bob: PeerNode) -> None:
+    """Nothing valid is left of a connection that was closed."""
+    ours, _ = await paired(alice, bob)
+    assert ours.conn is not None
+    await alice.connections.close("Blue_to_Green")
+
+    async def over() -> bool:
+        await alice.transport.say_goodbye()
+        return await bob.state("Green_to_Blue") == "closed" and not alice.keys.has_connection(ours.conn or b"")
+
+    await until(over)
+    assert "ClosedByPeer" in await bob.problems()
+    bob.clock.ahead_ms = 25 * 3_600_000
+    await bob.transport.say_goodbye()
+    assert not bob.keys.has_connection(ours.conn)
+
+
+async def test_no_more_codes_than_an_admin_can_remember(alice: PeerNode) -> None:
+    """Twenty open invitations are the limit, and the error says what to do."""
+    for _ in range(20):
+        await alice.connections.invite("Green", project="UD")
+    with pytest.raises(UsageError, match="20 invitations"):
+        await alice.connections.invite("Green", project="UD")
+
+
+async def test_secrets_of_a_used_code_are_not_in_the_database(alice: PeerNode, bob: PeerNode) -> None:
+    """A backup of the database tells nobody how to pair, and holds no key."""
+    await paired(alice, bob)
+    row = await alice.row("Blue_to_Green")
+    assert row.pairing is not None
+    assert '"secret":null' in row.pairing
+    assert '"request_key":null' in row.pairing
+    assert (await alice.connections.by_name("Blue_to_Green")).code is None

@@ -1,0 +1,181 @@
+"""Two real nodes' transports, Alice and Bob, over real HTTP on loopback with real databases; without tracker or rules."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from node.clock import SystemClock
+from node.connections import Connections
+from node.keys import KeyFolder
+from node.store import connections, inbox, outbox
+from node.store.engine import Store
+from node.store.inbox import Received
+from node.transport.blobs import BlobFolder
+from node.transport.client import ClientSettings
+from node.transport.crash import live_on
+from node.transport.pairing import Self
+from node.transport.receive import Hooks
+from node.transport.transport import Transport, TransportSettings
+from protocol.messages import IssueReplica, dump_message
+from protocol.replica import Replica
+
+LOOPBACK = "127.0.0.1"
+
+
+class QuickClock(SystemClock):
+    """The machine's clock, with short waits between tries and a hand to turn it forward."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.ahead_ms
+
+    def jitter(self) -> float:
+        return 0.01
+
+
+@dataclass
+class PeerNode:
+    """One side. ``start`` and ``stop`` may be called again and again on the same folder: a restart."""
+
+    name: str
+    folder: Path
+    settings: TransportSettings = field(
+        default_factory=lambda: TransportSettings(client=ClientSettings(allow_http=True, allow_private=True))
+    )
+    clock: QuickClock = field(default_factory=QuickClock)
+    crash_point: Callable[[str], None] = live_on
+    must_compare: bool = False
+    port: int = 0
+    public_url: str | None = None
+    """The address that the peer is told, if it is not the node's own: a proxy's."""
+    received: list[int] = field(default_factory=list)
+    resyncs: list[int] = field(default_factory=list)
+
+    async def start(self) -> None:
+        self.keys = KeyFolder(self.folder / "keys", self.clock.random_bytes)
+        node_key = self.keys.node_key() if self.keys.has_node_key() else self.keys.create_node_key()
+        self.store = await Store.open(self.folder / "node.db")
+        self.files = BlobFolder(self.folder / "blobs", self.clock)
+        self.transport = Transport(
+            store=self.store,
+            keys=self.keys,
+            node_key=node_key,
+            files=self.files,
+            clock=self.clock,
+            settings=self.settings,
+            hooks=Hooks(received=self.received.append, resync=self.resyncs.append),
+            crash_point=self.crash_point,
+        )
+        app = web.Application()
+        self.transport.add_routes(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, LOOPBACK, self.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self.connections = Connections(
+            store=self.store,
+            keys=self.keys,
+            node_key=node_key,
+            clock=self.clock,
+            transport=self.transport,
+            me=Self(self.name, (self.public_url or self.url,), self.must_compare),
+        )
+        await self.transport.start()
+
+    async def stop(self) -> None:
+        await self.transport.stop()
+        await self._runner.cleanup()
+        await self.store.close()
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    async def row(self, name: str) -> connections.Connection:
+        found = await self.store.read(lambda reader: connections.by_name(reader, name))
+        assert found is not None
+        return found
+
+    async def state(self, name: str) -> str:
+        return (await self.row(name)).state
+
+    async def say(self, connection_id: int, *numbers: int, revision: int = 1, issue: str = "i") -> None:
+        """Put replicas of issues into the outbox, one per number, and wake the sender."""
+        for number in numbers:
+            message = replica(f"{issue}{number}", revision)
+            await self.store.write(
+                lambda tx, message=message: outbox.enqueue(
+                    tx,
+                    connection_id=connection_id,
+                    link_id=None,
+                    mid=message.mid,
+                    kind=message.t,
+                    payload=dump_message(message),
+                    revision=revision,
+                    now_ms=self.clock.now_ms(),
+                )
+            )
+        self.transport.wake(connection_id)
+
+    async def inbox(self) -> list[Received]:
+        """Return what waits to be applied, oldest first."""
+        return await self.store.read(lambda reader: inbox.ready(reader, self.clock.now_ms(), limit=100_000))
+
+    async def issues(self) -> list[str]:
+        """Return the handles of the issues that arrived, in order."""
+        rows = await self.store.fetch_all("SELECT issue FROM inbox WHERE issue IS NOT NULL ORDER BY id")
+        return [row["issue"] for row in rows]
+
+    async def unacked(self) -> int:
+        row = await self.store.fetch_one("SELECT COUNT(*) AS n FROM outbox WHERE state IN ('queued', 'sealed')")
+        assert row is not None
+        return int(row["n"])
+
+    async def problems(self) -> list[str]:
+        rows = await self.store.fetch_all("SELECT code FROM problem ORDER BY id")
+        return [row["code"] for row in rows]
+
+
+def replica(issue: str, revision: int = 1) -> IssueReplica:
+    """Return a message about one issue whose id depends on the issue and the revision alone."""
+    return IssueReplica(
+        mid=f"{issue}-{revision}",
+        revision=revision,
+        replica=Replica(issue=issue, key=issue.upper(), fields={"summary": f"{issue} at {revision}"}),
+    )
+
+
+async def until(condition: Callable[[], object], *, seconds: float = 20.0) -> None:
+    """Wait until ``condition`` (may be a coroutine function) holds; fail at the deadline."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = condition()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def paired(alice: PeerNode, bob: PeerNode) -> tuple[connections.Connection, connections.Connection]:
+    """Pair two running nodes through a code; return each side's connection, both active."""
+    invited = await alice.connections.invite(bob.name, project="UD")
+    theirs = await bob.connections.accept(invited.code, project="SC")
+
+    async def active() -> bool:
+        return await alice.state(invited.connection.name) == "active" and await bob.unacked() == 0
+
+    await until(active)
+    return await alice.row(invited.connection.name), await bob.row(theirs.name)
