@@ -149,10 +149,15 @@ class NodeFolder:
             self._write_secret("jira-token", jira_token.value)
             self._write_secret("api-token", secrets.token_urlsafe(32))
             self._write_secret("webhook-token", secrets.token_urlsafe(32))
-            document = settings.model_dump(exclude_none=True)
-            (self.root / SETTINGS).write_text(tomlkit.dumps(document), "utf-8")
+            self.write_settings(settings)
         except OSError as error:
             raise ConfigError(f"The node's folder {self.root} cannot be written: {error.strerror}.") from None
+
+    def write_settings(self, settings: Settings) -> None:
+        """Write ``accord.toml`` anew."""
+        temporary = self.root / f".{SETTINGS}.new"
+        temporary.write_text(tomlkit.dumps(settings.model_dump(exclude_none=True)), "utf-8")
+        temporary.replace(self.root / SETTINGS)
 
     def secret(self, name: Literal["jira-token", "api-token", "webhook-token"]) -> Secret:
         """Read a secret.

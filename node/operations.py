@@ -155,6 +155,26 @@ class Operations:
             )
         return found
 
+    async def events(self, *, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return what happened on all connections since event ``after``, newest first."""
+
+        async def work(tx: Reader) -> list[dict[str, Any]]:
+            names = {one.id: one.name for one in await connections.every(tx)}
+            return [
+                {
+                    "id": one.id,
+                    "at_ms": one.event.at_ms,
+                    "connection": names.get(one.event.connection_id),
+                    "issue_key": one.issue_key,
+                    "direction": one.event.direction,
+                    "event": one.event.event,
+                    "detail": one.event.detail,
+                }
+                for one in await history.recent(tx, after=after, limit=limit)
+            ]
+
+        return await self._site.store.read(work)
+
     async def queue(self) -> dict[str, Any]:
         """Return what waits: notices from our tracker, and on each connection what leaves and what came in."""
 

@@ -98,6 +98,7 @@ class AdminApi:
         add("POST", "/api/v1/connections/{name}/sync", self._sync)
         add("POST", "/api/v1/connections/{name}/{action:pause|resume|revoke|close}", self._switch)
         add("GET", "/api/v1/issues/{key}", self._status)
+        add("GET", "/api/v1/events", self._events)
         add("GET", "/api/v1/queue", self._queue)
         add("GET", "/api/v1/errors", self._errors)
         add("POST", "/api/v1/errors/{action:retry|skip}", self._release)
@@ -233,6 +234,13 @@ class AdminApi:
 
     async def _status(self, request: web.Request) -> web.Response:
         return answer(await self._s.operations.status(request.match_info["key"]))
+
+    async def _events(self, request: web.Request) -> web.Response:
+        try:
+            after, limit = int(request.query.get("after", "0")), int(request.query.get("limit", "50"))
+        except ValueError:
+            raise UsageError("after and limit are numbers.") from None
+        return answer({"events": await self._s.operations.events(after=after, limit=min(max(limit, 1), 1000))})
 
     async def _queue(self, _request: web.Request) -> web.Response:
         return answer({**await self._s.operations.queue(), "quiet": await self._s.operations.quiet()})

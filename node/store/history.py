@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from node.store.port import Reader, Transaction
+from node.store.port import Reader, Row, Transaction
 
 OUT = "out"
 IN = "in"
@@ -35,21 +35,41 @@ async def add(tx: Transaction, event: Event) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """An event with the issue that it is about."""
+
+    id: int
+    issue_key: str | None
+    event: Event
+
+
+async def recent(reader: Reader, *, after: int, limit: int) -> list[Recent]:
+    """Return the newest events of all connections beyond event ``after``, newest first."""
+    rows = await reader.fetch_all(
+        "SELECT history.*, link.issue_key FROM history LEFT JOIN link ON link.id = history.link_id "
+        "WHERE history.id > :after ORDER BY history.id DESC LIMIT :limit",
+        {"after": after, "limit": limit},
+    )
+    return [Recent(row["id"], row["issue_key"], _event(row)) for row in rows]
+
+
+def _event(row: Row) -> Event:
+    return Event(
+        connection_id=row["connection_id"],
+        link_id=row["link_id"],
+        at_ms=row["at_ms"],
+        direction=row["direction"],
+        event=row["event"],
+        rule_version=row["rule_version"],
+        detail=json.loads(row["detail"]),
+    )
+
+
 async def of_link(reader: Reader, link_id: int, *, limit: int = 50) -> list[Event]:
     """Return the newest events of a link, newest first."""
     rows = await reader.fetch_all(
         "SELECT * FROM history WHERE link_id = :link_id ORDER BY id DESC LIMIT :limit",
         {"link_id": link_id, "limit": limit},
     )
-    return [
-        Event(
-            connection_id=row["connection_id"],
-            link_id=row["link_id"],
-            at_ms=row["at_ms"],
-            direction=row["direction"],
-            event=row["event"],
-            rule_version=row["rule_version"],
-            detail=json.loads(row["detail"]),
-        )
-        for row in rows
-    ]
+    return [_event(row) for row in rows]
