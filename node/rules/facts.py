@@ -6,13 +6,13 @@ Everything is read once and kept until ``refresh``: an evaluation on a warm cach
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from node.errors import TrackerNotFound
 from node.rules.fields import JIRA_NAMES, STANDARD, is_custom
 from node.rules.values import CHOICES
-from node.trackers.base import Field, IssueType, Project, Tracker
+from node.trackers.base import Field, IssueType, Project
 from node.trackers.issue import CUSTOM, User
 
 T = TypeVar("T")
@@ -50,6 +50,26 @@ class TrackerFacts(Protocol):
         ...
 
 
+class FactSource(Protocol):
+    """The part of the tracker port that facts are read from; see ``Tracker``."""
+
+    async def project(self, key: str) -> Project:
+        """Return a project with its issue types."""
+        ...
+
+    async def fields(self) -> Sequence[Field]:
+        """Return all fields of the tracker."""
+        ...
+
+    async def create_fields(self, project: str, issue_type: str) -> Sequence[Field]:
+        """Return the fields that may be set when an issue of that type is created, with options."""
+        ...
+
+    async def find_users(self, query: str) -> Sequence[User]:
+        """Return users matching a name or an e-mail address."""
+        ...
+
+
 class CachedFacts:
     """``TrackerFacts`` over the tracker port.
 
@@ -58,7 +78,7 @@ class CachedFacts:
         user_map: the peer's names or e-mail addresses, and our user ids; case does not matter.
     """
 
-    def __init__(self, tracker: Tracker, *, user_map: Mapping[str, str] | None = None) -> None:
+    def __init__(self, tracker: FactSource, *, user_map: Mapping[str, str] | None = None) -> None:
         self._tracker = tracker
         self._user_map = {who.casefold().strip(): user for who, user in (user_map or {}).items()}
         self._kept: dict[tuple[str, ...], asyncio.Future[Any]] = {}
@@ -172,7 +192,7 @@ class CachedFacts:
             del self._kept[key]
 
 
-def _by_name(fields: Any) -> dict[str, Field]:
+def _by_name(fields: Iterable[Field]) -> dict[str, Field]:
     named: dict[str, Field] = {}
     for field in fields:
         name = CUSTOM + field.name if field.custom else JIRA_NAMES.get(field.id, field.id)

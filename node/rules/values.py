@@ -6,6 +6,7 @@ becomes a list of one. What cannot be meant is refused with a reason, never bent
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -140,13 +141,14 @@ def _number(value: Value, _: Target) -> Item:
         number = Decimal(as_text(value).strip())
     except InvalidOperation:
         return NoMatch("is not a number")
-    if not number.is_finite() or number.adjusted() > _MAX_EXPONENT:
+    if not math.isfinite(float(number)):
         return NoMatch("is not a number that a field holds")
-    return int(number) if number == number.to_integral_value() else float(number)
+    whole = abs(number) <= _MAX_WHOLE and number == number.to_integral_value()
+    return int(number) if whole else float(number)
 
 
-_MAX_EXPONENT = 300
-"""Larger magnitudes do not fit the double precision in which Jira keeps numbers."""
+_MAX_WHOLE = 1 << 53
+"""Up to here every whole number is one in double precision."""
 
 
 def _moment(value: Value) -> datetime | date | None:
