@@ -101,10 +101,8 @@ class Comparison:
         found = Counter(_trimmed(one["body"]) for one in copy["fields"]["comment"]["comments"] if _by_sync(one))
         self.report.comments += sum((wanted & found).values())
         if wanted != found:
-            lost, extra = wanted - found, found - wanted
-            self._differs(
-                source["key"], name, f"comments: {sum(lost.values())} missing, {sum(extra.values())} extra", False
-            )
+            lost, extra = sum((wanted - found).values()), sum((found - wanted).values())
+            self._differs(source["key"], name, f"comments: {lost} missing, {extra} extra")
         elif excusable:
             self._differs(source["key"], name, "a comment that is too long", excusable=True)
 

@@ -161,7 +161,7 @@ async def compare(blue: Side, green: Side, wanted: Sequence[str]) -> Report:
                 if back.get(twin) not in {key, None}:
                     comparison.report.differences.append(f"{twin} is linked to {back[twin]} and to {key}")
         made = [key for key in there if there[key]["fields"]["reporter"]["name"] == "accord"]
-        for extra in sorted(set(made) - set(links.values()) - set(back)):  # type: ignore[arg-type]  # None is in neither
+        for extra in sorted(set(made) - set(links.values()) - set(back)):
             comparison.report.differences.append(f"{extra}: made by the sync and linked to nothing")
         return comparison.report
 
