@@ -1,1 +1,32 @@
-"""One organisation's house: the node that runs beside its Jira."""
+"""One organisation's house: the node that runs beside its Jira. The way of an issue, room by room.
+
+::
+
+    our Jira ── Change ─▶ triggers ─▶ outgoing rules ── Replica ─▶ outbox ── Envelope ─▶ the peer's inbox ─▶ ...
+    our Jira ◀─ Operations ─ plan ◀─ merge ◀─ incoming rules ◀── Replica ── inbox ◀── Envelope ── the peer's outbox
+
+Read these files in this order and you have followed one issue through the house:
+
+1.  ``triggers/webhook.py`` and ``triggers/poller.py``: a change is seen, and stored before it is answered.
+2.  ``triggers/change_feed.py``: many notices become one look at one issue; what fails stays.
+3.  ``sync/outgoing.py``: the issue's newest state, on each of its connections: has anything to be sent?
+4.  ``rules/outgoing.py``: what leaves, and nothing else.
+5.  ``sync/content.py``: the replica, and whether it differs from what the peer knows.
+6.  ``store/outbox.py``: link, replica and message in one transaction. Commit, then speak.
+7.  ``transport/sender.py``, ``transport/outgoing.py``: one loop per peer seals in order and sends.
+8.  ``transport/server.py``, ``transport/receive.py``: verify, open, store in the inbox, sign the receipt.
+9.  ``sync/inbox_feed.py``, ``sync/incoming.py``: settle one issue's messages, one after the other.
+10. ``rules/incoming.py``: what we want in our issue.
+11. ``sync/merge.py``, ``sync/plan.py``: three ways per field, then the fewest calls. Pure.
+12. ``sync/apply.py``, ``trackers/jira/``: intent stored, call, result stored; a marker is probed after a crash.
+13. ``triggers/echo.py``: our own write comes back as a change, and is recognised by its content.
+14. ``sync/incoming.py`` again: the outcome goes back to the sender by the same road.
+
+Around it: ``app.py`` composes all of this and is the only file that names adapters; ``connections.py`` pairs nodes;
+``rulebook.py`` publishes rules; ``operations.py`` answers people; ``admin/`` and ``cli/`` are how people reach it;
+``store/`` remembers; ``crew.py`` runs workers over stored rows; ``check.py`` looks whether all is well; ``sandbox/`` is
+a Jira on your desk; ``demo/`` plays both sides.
+
+Imports run one way: ``node`` imports ``protocol`` and never the reverse; inside, ``app`` stands above (``admin``,
+``triggers``, ``sync``, ``transport``), which stand above (``rules``, ``store``, ``trackers``).
+"""
