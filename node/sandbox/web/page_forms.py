@@ -61,7 +61,7 @@ def create_page(
         "Create issue",
         tag("div", tag("h1", "Create issue"), class_="heading"),
         problems(messages),
-        tag("div", switch, form, class_="card"),
+        tag("div", switch, form, class_="card narrow"),
     )
 
 
@@ -104,7 +104,7 @@ def transition_page(
 def _under(view: View, issue: Issue, title: str, *content: Child) -> str:
     crumbs = tag("div", tag("a", issue.key, href=issue_address(issue)), class_="crumbs")
     heading = tag("div", tag("div", crumbs, tag("h1", title)), class_="heading")
-    return view.page(title, heading, tag("div", content, class_="card"), current="/issues")
+    return view.page(title, heading, tag("div", content, class_="card narrow"), current="/issues")
 
 
 def _line(name: str, value: str) -> Html:

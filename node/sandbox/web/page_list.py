@@ -21,7 +21,7 @@ def overview(view: View, projects: Sequence[Project], recent: Sequence[Issue]) -
         tag(
             "a",
             tag("strong", project.name),
-            tag("span", f"{project.key} · {counts[project.id]:,} issues", class_="key"),
+            tag("span", f"{project.key} · {_counted(counts[project.id])}", class_="key"),
             href=f"/browse/{project.key}",
             class_="card",
         )
@@ -37,6 +37,10 @@ def overview(view: View, projects: Sequence[Project], recent: Sequence[Issue]) -
         table(view, recent[:_RECENT]),
         current="/",
     )
+
+
+def _counted(count: int) -> str:
+    return "1 issue" if count == 1 else f"{count:,} issues"
 
 
 def listing(

@@ -72,7 +72,6 @@ class View:
             "/user",
             tag("input", type="hidden", name="back", value=self.address),
             avatar(self.user),
-            tag("label", "Acting as", for_="acting", class_="muted", hidden=True),
             tag("select", options, name="user", id="acting", data_submit=True, aria_label="Acting as"),
             tag("button", "Switch", data_without_script=True),
             class_="whoami",

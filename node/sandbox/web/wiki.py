@@ -30,7 +30,7 @@ _INLINE = re.compile(
     | \\(?P<escaped>[{}\[\]*_^~+\-!|])
     | \{\{(?P<mono>(?:(?!\{\{|\}\})[^\n])+)\}\}
     | \[(?P<link>[^\[\]\n]+)\]
-    | !(?P<image>[^!\n|\s][^!\n|]*)(?:\|[^!\n]*)?!
+    | !(?P<picture>[^!\n|\s][^!\n|]*(?:\|[^!\n]*)?)!
     | (?P<url>https?://[^\s<>"'\])|]+[^\s<>"'\])|.,;:!?])
     | (?<![\w*])\*(?=\S)(?P<bold>[^*\n]+)(?<=\S)\*(?![\w*])
     | (?<![\w_])_(?=\S)(?P<italic>[^_\n]+)(?<=\S)_(?![\w_])
@@ -183,9 +183,11 @@ def _span(found: re.Match[str], around: Surroundings) -> Child:  # noqa: PLR0911
         return tag("code", content)
     if kind == "link":
         return _link(content, around)
-    if kind == "image":
-        address = around.files.get(content)
-        return tag("img", src=address, alt=content, class_="inline-image") if address else found[0]
+    if kind == "picture":
+        name, _, options = content.partition("|")
+        address = around.files.get(name)
+        look = "inline-image thumbnail" if "thumbnail" in options else "inline-image"
+        return tag("img", src=address, alt=name, class_=look) if address else found[0]
     if kind == "url":
         return _outside(content, content)
     return content
