@@ -64,9 +64,9 @@ class Unit:
             self.future.set_exception(self.error)
 
     def refuse(self, error: StoreError) -> None:
-        """Tell the caller that nothing was done."""
-        self.error = error
-        self.settle()
+        """Tell the caller that nothing was done; the unit itself may be in the hands of the other thread."""
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 class Group:
@@ -99,8 +99,6 @@ class Group:
                 session = self._run_unit(raw, unit, limit)
                 if not raw.in_transaction:  # SQLite gave up everything, the neighbours' work too
                     self._fail(session.failure or _ended_by_itself())
-                    return
-                if self._abandoned:
                     return
             if self._may_commit():
                 raw.execute("COMMIT")

@@ -76,17 +76,43 @@ async def test_units_run_in_the_order_in_which_they_were_handed_in(store: Store)
     assert await entries(store) == names
 
 
-async def test_many_callers_share_few_commits(store: Store) -> None:
-    """Group commit: 400 concurrent callers cause far fewer than 400 commits."""
-    commits = 0
+async def commits_of(store: Store) -> list[str]:
+    """Return a list that grows with every commit from here on."""
+    commits: list[str] = []
 
     def count(statement: str) -> None:
-        nonlocal commits
-        commits += statement == "COMMIT"
+        if statement == "COMMIT":
+            commits.append(statement)
 
     await store._writer._driver.run(lambda raw: raw.set_trace_callback(count))
+    return commits
+
+
+async def test_many_callers_share_few_commits(store: Store) -> None:
+    """Group commit: 400 concurrent callers cause far fewer than 400 commits."""
+    commits = await commits_of(store)
     await asyncio.gather(*(store.write(adding(str(number))) for number in range(400)))
-    assert 1 <= commits <= 5
+    assert 1 <= len(commits) <= 5
+
+
+async def test_a_group_lingers_for_the_company_that_the_last_one_had_and_no_longer(path: Path) -> None:
+    """After a commit of two, a lone unit waits for a second one, and goes when it has come."""
+    async with await open_with_log(path, linger_seconds=DEADLINE * 2) as store, asyncio.timeout(DEADLINE):
+        await asyncio.gather(store.write(adding("a")), store.write(adding("b")))
+        commits = await commits_of(store)
+        third = asyncio.create_task(store.write(adding("c")))
+        for _ in range(20):
+            await entries(store)
+        assert not third.done()
+        await asyncio.gather(third, store.write(adding("d")))
+        assert len(commits) == 1
+
+
+async def test_a_caller_that_writes_alone_never_lingers(path: Path) -> None:
+    """One write after the other: nobody is waited for, however long the linger."""
+    async with await open_with_log(path, linger_seconds=DEADLINE * 2) as store, asyncio.timeout(DEADLINE):
+        for number in range(10):
+            await store.write(adding(str(number)))
 
 
 async def test_awaiting_anything_but_the_transaction_is_refused(store: Store) -> None:
@@ -192,10 +218,10 @@ async def test_a_unit_that_stands_still_frees_its_callers_and_is_never_committed
     """Code that does not come back cannot be killed, but everybody else hears of it, and its work is not stored."""
     async with await open_with_log(path, unit_seconds=0.1) as store:
         gate = Gate("stuck")
-        stuck, behind = (asyncio.create_task(store.write(unit)) for unit in (gate, adding("behind")))
+        units = [asyncio.create_task(store.write(unit)) for unit in (adding("before"), gate, adding("behind"))]
         try:
             async with asyncio.timeout(DEADLINE):
-                outcomes = await asyncio.gather(stuck, behind, return_exceptions=True)
+                outcomes = await asyncio.gather(*units, return_exceptions=True)
                 assert all(isinstance(outcome, StoreBusy) for outcome in outcomes)
                 with pytest.raises(StoreBusy, match="does not end"):
                     await store.write(adding("later"))
