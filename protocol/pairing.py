@@ -177,7 +177,7 @@ def request(
 
 def receive_request(
     pairing: InviterPairing, m1: bytes, *, node_key: NodeKey, now: int, random_bytes: RandomBytes
-) -> Reception:
+) -> Reception[InviterPairing]:
     """Judge a request for our invitation. Never raises for what came in: what is wrong is a verdict."""
     if pairing.request_digest is not None:
         return _receive_again(pairing, m1)
@@ -195,7 +195,9 @@ def receive_request(
     return _accept(pairing, m1, opened, node_key=node_key, now=now, random_bytes=random_bytes)
 
 
-def receive_answer(pairing: InviteePairing, message: bytes, *, keys: ConnectionKeys, now: int) -> Reception:
+def receive_answer(
+    pairing: InviteePairing, message: bytes, *, keys: ConnectionKeys, now: int
+) -> Reception[InviteePairing]:
     """Judge the answer to our request. Never raises for what came in: what is wrong is a verdict.
 
     ``USED`` is a hint that nobody signed: nothing changes, and the admin should call the partner.
@@ -279,7 +281,7 @@ def expire(pairing: _P, *, now: int) -> _P:
     return _move(pairing, event)
 
 
-def _receive_again(pairing: InviterPairing, m1: bytes) -> Reception:
+def _receive_again(pairing: InviterPairing, m1: bytes) -> Reception[InviterPairing]:
     if pairing.answer is None:
         return Reception(pairing, Verdict.REFUSED, reason=f"the pairing is {pairing.state}")
     if hmac.compare_digest(pairing.request_digest or b"", hashlib.sha256(m1).digest()):
@@ -317,7 +319,7 @@ def _accept(
     node_key: NodeKey,
     now: int,
     random_bytes: RandomBytes,
-) -> Reception:
+) -> Reception[InviterPairing]:
     keys = ConnectionKeys.generate(random_bytes)
     body = handshake.AnswerBody(
         request=hashlib.sha256(m1).digest(),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Generic
 
 from pydantic import Field
+from typing_extensions import TypeVar
 
 from protocol.fingerprint import fingerprint
 from protocol.identity import ConnectionKeys, SignedStatement
@@ -200,11 +201,14 @@ class Verdict(StrEnum):
     """Answer as if the invitation did not exist: always the same HTTP 404."""
 
 
+_P_co = TypeVar("_P_co", bound=Pairing, default=Pairing, covariant=True)
+
+
 @dataclass(frozen=True)
-class Reception:
+class Reception(Generic[_P_co]):
     """What a message led to. ``answer`` is to be sent back once ``pairing`` and ``established`` are stored."""
 
-    pairing: Pairing
+    pairing: _P_co
     verdict: Verdict
     answer: bytes | None = field(default=None, repr=False)
     established: Established | None = None

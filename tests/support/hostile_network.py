@@ -34,6 +34,11 @@ CREDIT = 3
 _random_bytes = seeded("hostile network")
 
 
+def issue_of(event: int) -> int:
+    """Return the issue that an event is about: there are two."""
+    return event % 2
+
+
 @dataclass(frozen=True)
 class Row:
     """A sealed message, as the outbox keeps it."""
@@ -75,9 +80,10 @@ class Node:
         """Something happens in our tracker."""
         self.events += 1
 
-    def poll(self) -> None:
-        """Read the tracker from the cursor."""
-        self.db.waiting += range(self.db.cursor + 1, self.events + 1)
+    def poll(self, *, issue_by_issue: bool = False) -> None:
+        """Read the tracker from the cursor; in which order it shows different issues is up to the tracker."""
+        new = list(range(self.db.cursor + 1, self.events + 1))
+        self.db.waiting += sorted(new, key=issue_of, reverse=True) if issue_by_issue else new
         self.db.cursor = self.events
 
     def seal(self) -> None:
@@ -159,6 +165,15 @@ class Node:
         """Start again from the backup, as a process does: with a new nonce."""
         self.db = copy.deepcopy(self.backup)
         self.db.tx = renewed(self.db.tx, _random_bytes(16))
+
+
+def in_order(effects: list[int]) -> bool:
+    """Tell whether the effects on each issue are its events from the first on, none twice and none left out."""
+    return all(
+        [event for event in effects if issue_of(event) == issue_of(first)]
+        == list(range(first, max([e for e in effects if issue_of(e) == issue_of(first)], default=0) + 1, 2))
+        for first in (1, 2)
+    )
 
 
 def settle(one: Node, other: Node) -> None:

@@ -48,14 +48,8 @@ def ask(invited: InviterPairing, who: NodeKey = BOB, **terms: object) -> tuple[I
     return request(Invitation.from_code(invited.code), **(defaults | terms))  # type: ignore[arg-type]  # the same
 
 
-def receive(invited: Pairing, m1: bytes, now: int = NOW) -> Reception:
-    assert isinstance(invited, InviterPairing)
+def receive(invited: InviterPairing, m1: bytes, now: int = NOW) -> Reception[InviterPairing]:
     return receive_request(invited, m1, node_key=ALICE, now=now, random_bytes=random_bytes)
-
-
-def inviter(reception: Reception) -> InviterPairing:
-    assert isinstance(reception.pairing, InviterPairing)
-    return reception.pairing
 
 
 def test_two_nodes_pair_and_see_the_same_short_code() -> None:
@@ -78,7 +72,7 @@ def test_records_survive_the_database_as_json() -> None:
     """Every record is JSON and comes back equal, so that a step can follow days later in another process."""
     invited = alices_invitation(must_compare=True)
     asking, _ = ask(invited)
-    accepted = inviter(receive(invited, asking.request_bytes))
+    accepted = receive(invited, asking.request_bytes).pairing
     for record in (invited, asking, accepted):
         assert type(record).model_validate(json.loads(json.dumps(record.model_dump()))) == record
 
@@ -113,7 +107,7 @@ def test_a_used_invitation_is_used() -> None:
 def test_the_secrets_of_a_code_go_in_the_step_that_uses_it() -> None:
     """What is stored after the first use cannot be used again, nor show the code."""
     asking, _ = ask(invited := alices_invitation())
-    accepted = inviter(receive(invited, asking.request_bytes))
+    accepted = receive(invited, asking.request_bytes).pairing
     assert invited.secret is not None
     for name in ("secret", "request_key", "nonce", "code_body", "code"):
         assert getattr(accepted, name) is None
@@ -129,7 +123,7 @@ def test_a_code_that_is_over_is_refused_and_its_secrets_are_gone(how: str) -> No
     assert got.verdict is Verdict.REFUSED
     assert got.answer is None
     assert got.pairing.state is (State.CANCELLED if how == "cancelled" else State.EXPIRED)
-    assert inviter(got).secret is None
+    assert got.pairing.secret is None
 
 
 def test_the_guests_clock_does_not_matter() -> None:
@@ -150,9 +144,9 @@ def test_wrong_requests_lock_the_code() -> None:
     for _ in range(MAX_WRONG_REQUESTS - 1):
         got = receive(now, spoilt)
         assert (got.verdict, got.answer) == (Verdict.REFUSED, None)
-        now = inviter(got)
+        now = got.pairing
     assert receive(now, asking.request_bytes).verdict is Verdict.ACCEPTED
-    locked = inviter(receive(now, spoilt))
+    locked = receive(now, spoilt).pairing
     assert locked.state is State.LOCKED
     assert locked.secret is None
     assert receive(locked, asking.request_bytes).verdict is Verdict.REFUSED
@@ -216,7 +210,6 @@ def test_a_second_answer_changes_nothing() -> None:
     answer = receive(invited, asking.request_bytes).answer
     assert answer is not None
     first = receive_answer(asking, answer, keys=keys, now=NOW).pairing
-    assert isinstance(first, InviteePairing)
     again = receive_answer(first, answer, keys=keys, now=NOW)
     assert (again.verdict, again.pairing, again.established) == (Verdict.REPEATED, first, None)
 
@@ -236,7 +229,7 @@ def test_a_node_may_demand_the_comparison_first() -> None:
     asking, keys = ask(invited, must_compare=True)
     accepted = receive(invited, asking.request_bytes)
     assert accepted.answer is not None
-    alice = receive_confirm(inviter(accepted), now=NOW)
+    alice = receive_confirm(accepted.pairing, now=NOW)
     bob = receive_answer(asking, accepted.answer, keys=keys, now=NOW).pairing
     assert alice.state is bob.state is State.COMPARING
     alice = compare(alice, bob.ours_to_read_out or "")
@@ -354,7 +347,7 @@ def test_nothing_that_comes_in_breaks_a_step(garbage: bytes) -> None:
     """Whatever arrives is judged, never raised."""
     invited = GARBAGE_TARGET
     assert receive(invited, garbage).verdict is Verdict.REFUSED
-    assert receive_answer(*WAITING[:1], garbage, keys=WAITING[1], now=NOW).verdict is Verdict.REFUSED
+    assert receive_answer(WAITING[0], garbage, keys=WAITING[1], now=NOW).verdict is Verdict.REFUSED
 
 
 GARBAGE_TARGET = alices_invitation()
