@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -17,7 +16,7 @@ from typing_extensions import override
 
 from node.errors import RuleError
 from node.rules.model import Shared
-from node.rules.regular import why_unsafe
+from node.rules.regular import occurs, why_unusable
 from node.rules.ruleset import MappingStep, RuleSet
 from node.trackers.issue import Issue
 from protocol.replica import Replica
@@ -28,9 +27,6 @@ TEXT_FIELDS = frozenset({"summary", "description", "environment"})
 """Fields in which people write freely."""
 MIN_QUOTE = 20
 """Characters of a restricted comment that must stand elsewhere before it counts as repeated there."""
-_WINDOW = 10_000
-_OVERLAP = 1_000
-"""Long lines are searched in pieces of this many characters, so that no pattern of an admin can stall the node."""
 
 RESTRICTED = "restricted comment"
 SECURITY_LEVEL = "security level"
@@ -38,14 +34,14 @@ E_MAIL = "e-mail address"
 
 
 def _safe(expression: str) -> str:
-    why = why_unsafe(expression)
+    why = why_unusable(expression)
     if why is not None:
         raise ValueError(why)
     return expression
 
 
 class Pattern(BaseModel):
-    """A regular expression of the admin's own. It sees one line at a time."""
+    """A regular expression of the admin's own, without look-around and back-references."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -165,21 +161,8 @@ def _patterns(replica: Replica, policy: GuardPolicy) -> Iterator[Stopped]:
         return
     for name, text in _texts(replica):
         for pattern in policy.patterns:
-            if _occurs(_compiled(pattern.expression), text):
+            if occurs(pattern.expression, text):
                 yield Stopped(pattern.name, name)
-
-
-@lru_cache(maxsize=256)
-def _compiled(expression: str) -> re.Pattern[str]:
-    return re.compile(expression)
-
-
-def _occurs(pattern: re.Pattern[str], text: str) -> bool:
-    for line in text.splitlines():
-        for start in range(0, max(1, len(line) - _OVERLAP), _WINDOW - _OVERLAP):
-            if pattern.search(line[start : start + _WINDOW]):
-                return True
-    return False
 
 
 def _texts(replica: Replica) -> Iterator[tuple[str, str]]:
