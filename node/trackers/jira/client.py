@@ -47,10 +47,11 @@ class Auth:
     """User name on Data Center, e-mail address on Cloud; None for a bearer token."""
 
     def __post_init__(self) -> None:
-        texts = (self.secret, self.user or "-")
-        if not all(text and text.isprintable() and text == text.strip() for text in texts):
+        texts = (self.secret, "-" if self.user is None else self.user)
+        fine = all(text and text.isprintable() and text == text.strip() for text in texts)
+        if not fine or ":" in (self.user or ""):
             raise ConfigError(
-                "The Jira token or user is empty, or holds spaces or line breaks at its ends.",
+                "The Jira token or user cannot be used: it is empty, or has spaces or line breaks around or in it.",
                 advice="Copy it again, without anything around it.",
             )
 

@@ -62,10 +62,10 @@ def in_order(answer: Sequence[Attachment], files: Sequence[FileToAttach]) -> lis
             advice="Look at the attachments of that issue.",
         )
     left = list(answer)
-    ordered = []
+    found: list[Attachment | None] = []
     for file in files:
-        name = safe_name(file.name)
-        found = next((entry for entry in left if entry.name == name), left[0])
-        left.remove(found)
-        ordered.append(found)
-    return ordered
+        entry = next((entry for entry in left if entry.name == safe_name(file.name)), None)
+        if entry is not None:
+            left.remove(entry)
+        found.append(entry)
+    return [entry if entry is not None else left.pop(0) for entry in found]

@@ -29,6 +29,7 @@ from node.trackers.jira.lookup import MARKER, PAGE, Lookup, marker_of, uncertain
 from node.trackers.jira.payload import INTERNAL, marked_worklog_comment, worklog_marker
 from node.trackers.jira.setup import read_create_field, read_project, read_transitions
 from node.trackers.jira.shapes import entries_of, identifier, mapping, name_of, word
+from node.trackers.jira.sweep import Place
 from node.trackers.jira.webhooks import Registrar, projects_jql, read_webhook
 from node.trackers.jira.writing import rest_moment
 
@@ -44,7 +45,6 @@ _PERMISSIONS = (
 _ISSUE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,254}-[0-9]{1,19}|[0-9]{1,19}", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
-_TIME_AND_NUMBER = re.compile(r"([0-9]{1,19}):([0-9]{1,12})", re.ASCII)
 
 
 class JiraTracker:
@@ -173,23 +173,16 @@ class JiraTracker:
     async def updated_since(self, projects: Sequence[str], since_ms: int, *, cursor: str | None = None) -> Page:
         """Return a page of issues updated at or after that time, oldest first (1 call).
 
-        On Data Center a page starts at the time of the last issue of the page before, not at its number: an issue
-        that is updated meanwhile moves to the end, and what came after it would slip through. The last issues of a
-        page may therefore come again.
+        Issues may come twice, but none is left out, however they are updated meanwhile (``sweep``).
         """
+        scope, order = projects_jql(projects), "ORDER BY updated ASC, key ASC"
         if (await self._lookup.kind()).cloud:
-            return await self._lookup.search_cloud(_updated_jql(projects, since_ms), cursor, SEARCH_PAGE)
-        place = _TIME_AND_NUMBER.fullmatch(cursor or f"{since_ms}:0")
-        if place is None:
-            raise UsageError("That is not a cursor of a sweep in this tracker.")
-        since, start = _whole_second(int(place[1])), int(place[2])
-        issues, total = await self._lookup.search(_updated_jql(projects, since), start, SEARCH_PAGE)
-        if not issues or start + len(issues) >= total:
-            return Page(issues=issues, next=None, total=total)
-        last = _whole_second(int(self._lookup.reader.issue(issues[-1]).updated.timestamp() * 1000))
-        # Where a whole page was updated in one second, as by a bulk change, only numbers lead on.
-        following = f"{last}:0" if last > since else f"{since}:{start + len(issues)}"
-        return Page(issues=issues, next=following, total=total)
+            jql = f"{scope} AND {Place.parse(str(since_ms)).condition} {order}"
+            return await self._lookup.search_cloud(jql, cursor, SEARCH_PAGE)
+        place = Place.parse(cursor or str(since_ms))
+        jql = f"{scope} AND {place.condition} {order}"
+        issues, total = await self._lookup.search(jql, place.start or 0, SEARCH_PAGE)
+        return Page(issues=issues, next=place.next(_updated_ms(issues, place.since_ms), total), total=total)
 
     def read_issue(self, raw: Mapping[str, object]) -> Issue:
         """Translate the JSON of one issue, as ``search`` and ``updated_since`` give it."""
@@ -379,15 +372,15 @@ def _issue_ref(raw: Mapping[str, Any]) -> IssueRef:
     return IssueRef(identifier(raw, "the new issue"), word(raw, "key", "the new issue"))
 
 
-def _whole_second(time_ms: int) -> int:
-    """Return a time without its milliseconds: some Jiras keep them in an issue, but not in the index."""
-    return time_ms // 1000 * 1000
+def _updated_ms(issues: Sequence[Mapping[str, Any]], since_ms: int) -> list[int]:
+    """Return when issues were updated; one that does not say so does not stop a sweep, and counts as the one before."""
+    times: list[int] = []
+    for raw in issues:
+        fields = raw.get("fields")
+        moment = read_moment(fields.get("updated")) if isinstance(fields, Mapping) else None
+        times.append(int(moment.timestamp() * 1000) if moment else (times or [since_ms])[-1])
+    return times
 
 
 def _digest(marker: str) -> str:
     return hashlib.sha256(marker.encode()).hexdigest()[:32]
-
-
-def _updated_jql(projects: Sequence[str], since_ms: int) -> str:
-    """Return JQL with the time as a bare number: a quoted one is read in our user's zone, to the minute."""
-    return f"{projects_jql(projects)} AND updated >= {since_ms} ORDER BY updated ASC, key ASC"

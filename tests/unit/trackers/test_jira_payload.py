@@ -140,7 +140,8 @@ JSON = st.recursive(
 )
 NAMES = sorted({
     "comment", "attachment", "worklog", "issuelinks", "labels", "components", "assignee", "parent", "duedate",
-    "summary", "timeoriginalestimate", "status", "security", "project", "issuetype", "created", "customfield_1", "customfield_2",
+    "summary", "timeoriginalestimate", "status", "security", "project", "issuetype", "created", "customfield_1",
+    "customfield_2",
 })  # fmt: skip
 
 
