@@ -16,8 +16,8 @@ from node.store.errors import StoreRefused, StoreUnavailable
 from node.store.files import OWNER_ONLY_FILE, flush, look, side_files
 
 RESTORED_KEY = "restored_ms"
-"""Row of ``meta`` in a database that was restored: when, in milliseconds. The node's peers remember more than it does
-now, so whoever starts its streams anew deletes the row in the same transaction."""
+"""Row of ``meta`` in a database that was restored: when, in milliseconds. It is for people; the peers of such a node
+notice by the positions of their streams."""
 
 
 def backup_file(source: Path, target: Path) -> None:

@@ -6,7 +6,7 @@ Never begins, commits or rolls back: that is the writer's and the reader's busin
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from typing_extensions import override
@@ -96,6 +96,9 @@ class SqliteTransaction(SqliteReader):
             cursor = self._connection.executemany(text, rows_ready)
         except DRIVER_FAULTS as error:
             raise self._failed(error) from error
+        except Exception as error:  # from making a row: those before it are in already
+            self.failure = error if isinstance(error, StoreError) else StoreMisuse("a row could not be made")
+            raise
         return Result(cursor.rowcount, cursor.lastrowid or 0)
 
     @override
@@ -125,8 +128,8 @@ def drive(work: Callable[[S], Awaitable[T]], session: S) -> T:
     Raises:
         StoreMisuse: the work awaited something other than its transaction, or swallowed an error of it.
     """
-    steps = work(session).__await__()
     try:
+        steps = _begin(work, session)
         next(steps)
     except StopIteration as done:
         if session.failure is not None:
@@ -141,6 +144,13 @@ def drive(work: Callable[[S], Awaitable[T]], session: S) -> T:
         session.close()
     steps.close()
     raise _awaited_elsewhere()
+
+
+def _begin(work: Callable[[S], Awaitable[T]], session: S) -> Generator[Any, Any, T]:
+    try:
+        return work(session).__await__()
+    except StopIteration as error:  # a future cannot carry it to the caller, and above it means "done"
+        raise StoreMisuse("a unit of work raised StopIteration") from error
 
 
 def _awaited_elsewhere() -> StoreMisuse:

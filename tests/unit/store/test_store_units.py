@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,35 @@ async def test_a_transaction_is_dead_after_its_unit(store: Store) -> None:
     await store.write(keep)
     with pytest.raises(StoreMisuse, match="ended"):
         await kept[0].execute("DELETE FROM log")
+
+
+async def test_a_unit_whose_rows_cannot_be_made_is_refused_whole(store: Store) -> None:
+    """Rows that were in before the fault do not stay, even if the unit hides the fault."""
+
+    def rows() -> Iterator[tuple[str]]:
+        yield ("a",)
+        raise LookupError("no second row")
+
+    async def hide(tx: Transaction) -> None:
+        with contextlib.suppress(LookupError):
+            await tx.executemany("INSERT INTO log (entry) VALUES (?)", rows())
+
+    with pytest.raises(StoreMisuse, match="swallowed"):
+        await store.write(hide)
+    assert await entries(store) == []
+
+
+async def test_work_that_raises_what_a_future_cannot_carry_still_answers(store: Store) -> None:
+    """StopIteration from a plain function is our mistake, and stops neither the writer nor a reader."""
+
+    def stop(_session: object) -> Awaitable[None]:
+        raise StopIteration
+
+    for call in (store.write, store.read):
+        async with asyncio.timeout(DEADLINE):
+            with pytest.raises(StoreMisuse, match="StopIteration"):
+                await call(stop)
+    assert await store.write(adding("a")) == 1
 
 
 async def test_a_unit_that_ends_the_transaction_itself_is_named(store: Store) -> None:
