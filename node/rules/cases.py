@@ -104,7 +104,7 @@ class _KnownTwins:
 async def run_case(case: Case, ruleset: RuleSet, *, engine: RuleEngine | None = None) -> CaseResult:
     """Evaluate the rules on a case and compare. Raises ConfigError where the case is for the other direction."""
     got, origins = await _evaluate(case, ruleset, RecordedFacts(case.jira), engine)
-    differences = diff_results(_shape(case.expect), _shape(got), origins)
+    differences = diff_results(*_comparable(case.expect, got), origins)
     return CaseResult(name=case.name, passed=not differences, differences=differences)
 
 
@@ -206,6 +206,10 @@ async def _run(case: Case, ruleset: RuleSet, facts: TrackerFacts, engine: RuleEn
     raise ConfigError(f"The case {case.name!r} has no input: it needs {missing}.", advice="Record it again.")
 
 
-def _shape(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out what is empty by default, so that a case need not say it."""
-    return {name: value for name, value in result.items() if value is not None}
+def _comparable(expected: Mapping[str, Any], got: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return what is worth showing: an error or a skip says all, and nothing need not be written down."""
+    ends = [{name: one[name] for name in ("error", "skip") if name in one} for one in (expected, got)]
+    if any(ends):
+        return ends[0], ends[1]
+    shapes = [{name: value for name, value in one.items() if value is not None} for one in (expected, got)]
+    return shapes[0], shapes[1]

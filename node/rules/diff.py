@@ -130,13 +130,19 @@ class FieldChange:
     def lines(self) -> list[str]:
         """Show the change: removed and added parts for lists and long texts, both values otherwise."""
         place = f"  ({self.place})" if self.place else ""
-        if isinstance(self.before, list) and isinstance(self.after, list):
-            gone = [f"  - {_line(item)}" for item in self.before if item not in self.after]
-            new = [f"  + {_line(item)}" for item in self.after if item not in self.before]
+        before, after = _entries(self.before), _entries(self.after)
+        if before is not None and after is not None and (before or after):
+            gone = [f"  - {_line(item)}" for item in before if item not in after]
+            new = [f"  + {_line(item)}" for item in after if item not in before]
             return [f"{self.field}{place}", *(gone + new or ["  the order changed"])]
         if isinstance(self.before, str) and isinstance(self.after, str) and "\n" in self.before + self.after:
             return [f"{self.field}{place}", *(f"  {line}" for line in _text_diff(self.before, self.after))]
         return [f"{self.field}: {_line(self.before)} became {_line(self.after)}{place}"]
+
+
+def _entries(value: Any) -> list[Any] | None:
+    """Return a list as it is, and nothing as one without entries; None for anything else."""
+    return [] if value is None else value if isinstance(value, list) else None
 
 
 _LINE = 200

@@ -1,0 +1,123 @@
+"""Rules are checked against our Jira when they are saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from node.rules.checks import check_rules
+from node.rules.facts import CachedFacts
+from node.rules.findings import Finding, has_errors
+from node.rules.ruleset import Default, MappingStep, RuleSet, Scope, ScriptStep, basic_incoming, basic_outgoing
+from tests.support.known_jira import KnownJira
+
+
+async def _check(direction: str, *steps: Any, scope: Scope | None = None) -> tuple[Finding, ...]:
+    ruleset = RuleSet.model_validate({"direction": direction, "steps": steps, "scope": scope or Scope()})
+    return await check_rules(ruleset, CachedFacts(KnownJira()), project="SC")
+
+
+def _map(source: str, target: str | None = None, **settings: Any) -> MappingStep:
+    return MappingStep(source=source, target=target or source, **settings)
+
+
+_SUMMARY = _map("summary")
+
+
+@pytest.mark.parametrize("ruleset", [basic_outgoing(), basic_incoming()])
+async def test_basic_rules_are_fine(ruleset: RuleSet) -> None:
+    """What everybody starts with has neither errors nor doubts."""
+    assert await check_rules(ruleset, CachedFacts(KnownJira()), project="SC") == ()
+
+
+@pytest.mark.parametrize(
+    ("direction", "step", "severity", "message", "suggestion"),
+    [
+        ("outgoing", _map("sumary"), "error", "This Jira has no field 'sumary'.", "Did you mean 'summary'?"),
+        ("outgoing", _map("fixVersions"), "error", "no field 'fixVersions'", "Did you mean 'fix_versions'?"),
+        ("outgoing", _map("custom.Severty"), "error", "no field 'custom.Severty'", "Did you mean 'custom.Severity'?"),
+        ("outgoing", _map("Severity"), "error", "no field 'Severity'", "Did you mean 'custom.Severity'? Custom fields"),
+        ("outgoing", _map("comments", "notes"), "error", "'comments' can only be carried to 'comments'", "same name"),
+        ("outgoing", _map("summary", "comments"), "error", "'comments' is the name of a collection", ""),
+        ("outgoing", _map("summary", "key"), "error", "'key' is the name under which", "another name"),
+        ("outgoing", _map("comments", when="create"), "warning", "always carried", ""),
+        ("outgoing", _map("comments", otherwise="error"), "warning", "have no effect", ""),
+        ("outgoing", _map("assignee", people="email"), "warning", "E-mail addresses leave with 'assignee'.", ""),
+        ("outgoing", _map("summary", "x", people="email"), "warning", "holds no people", ""),
+        ("outgoing", _map("security_level"), "warning", "the guard stops", ""),
+        ("outgoing", _map("priority", values={"Hihg": "1"}), "warning", "'Hihg', which 'priority' does not", "'High'?"),
+        ("incoming", _map("x", "custom.Severty"), "error", "no field 'custom.Severty'", "Did you mean"),
+        ("incoming", _map("x", "created"), "error", "'created' cannot be written", ""),
+        ("incoming", _map("comments", "description"), "error", "cannot be carried to 'description'", "same name"),
+        ("incoming", _map("x", "status", values={"a": "Dooing"}), "error", "gives 'Dooing' for 'a', and that is not",
+         "Did you mean 'Doing'?"),
+        ("incoming", _map("x", "priority", otherwise=Default(default="Blocker")), "error", "the default is 'Blocker'",
+         "Known here: High, Low."),
+        ("incoming", _map("x", "type", otherwise=Default(default="Tsak")), "error", "'Tsak'", "Did you mean 'Task'?"),
+        ("incoming", _map("x", "custom.Points", otherwise=Default(default="many")), "error", "is not a number", ""),
+        ("incoming", _map("x", "assignee", otherwise=Default(default="mallory")), "error", "nobody in this Jira", ""),
+        ("incoming", _map("descripton", "description"), "warning", "may call it otherwise", "'description'"),
+        ("incoming", _map("x", "due", people="email"), "warning", "only on what leaves", ""),
+    ],
+)  # fmt: skip
+async def test_a_mistake_is_found_with_what_was_probably_meant(
+    direction: str, step: MappingStep, severity: str, message: str, suggestion: str
+) -> None:
+    """Errors refuse, doubts warn; both name the step."""
+    first, *rest = [finding for finding in await _check(direction, _SUMMARY, step) if finding.step == 2]
+    assert not rest
+    assert first.severity == severity
+    assert message in first.message
+    assert suggestion in first.suggestion
+    assert has_errors([first]) == (severity == "error")
+    assert str(first).startswith(f"{severity}: step 2: ")
+
+
+async def test_good_values_raise_no_doubt() -> None:
+    """Options in any case, people by address, empty values, cascading options."""
+    found = await _check(
+        "incoming",
+        _SUMMARY,
+        _map("a", "priority", values={"1": "high", "2": ""}),
+        _map("b", "assignee", values={"Al": "alice@blue.example"}),
+        _map("c", "custom.Place", otherwise=Default(default="Europe / Berlin")),
+        _map("d", "parent_key", otherwise=Default(default="SC-1")),
+    )
+    assert found == ()
+
+
+async def test_doubts_about_the_whole() -> None:
+    """Two steps for one target; nothing to carry; a required field that nobody sets."""
+    twice = await _check("outgoing", _SUMMARY, _map("description", "summary"))
+    assert [finding.message for finding in twice] == ["Step 1 sets 'summary' too; the later one counts."]
+    assert "no steps" in (await _check("outgoing"))[0].message
+    bare = await _check("incoming", _map("description"))
+    assert bare[0].message == "Jira wants 'summary' when an issue of type Bug, Task is created, and no step sets it."
+
+
+async def test_a_scope_that_nothing_can_pass_is_doubted() -> None:
+    """Only outgoing: an incoming scope speaks in the peer's words."""
+    scope = Scope(status=("Opne",), type=("Bug",), assignee=("mallory", "alice"), labels=("any",))
+    found = await _check("outgoing", _SUMMARY, scope=scope)
+    assert [str(finding) for finding in found] == [
+        "warning: Scope: no status is 'Opne' here.\n    Did you mean 'Open'?",
+        "warning: Scope, assignee: 'mallory' is nobody in this Jira.",
+    ]
+    assert await _check("incoming", _SUMMARY, scope=scope) == ()
+
+
+async def test_a_script_without_an_engine_is_an_error() -> None:
+    """It could never run."""
+    found = await _check("outgoing", ScriptStep(name="x", source="pass"))
+    assert [(finding.severity, finding.step) for finding in found] == [("error", 1)]
+
+
+def test_a_finding_in_a_script_shows_the_line() -> None:
+    """With a mark under the place."""
+    finding = Finding(
+        severity="error", message="no such name", step=2, line=3, column=5, shown="x = isue", suggestion="Did you mean?"
+    )
+    assert str(finding) == (
+        "error: step 2, line 3, column 5: no such name\n    x = isue\n        ^\n    Did you mean?"
+    )  # fmt: skip
