@@ -169,6 +169,7 @@ def syntax_error(message: str, line: int | None = None, column: int | None = Non
 def tokens(text: str) -> Iterator[Token]:
     """Yield the tokens of a query. Raises JqlError at the first character or word that Jira would not take."""
     scanner, index = _Scanner(text), 0
+    counted, line = 0, 1
     while index < len(text):
         if space := _SPACE.match(text, index):
             index = space.end()
@@ -187,8 +188,9 @@ def tokens(text: str) -> Iterator[Token]:
         else:
             value, escaped, index = scanner.word(index)
             kind = "STRING" if escaped else _kind_of_word(scanner, start, value)
-        line, column = scanner.place(start)
-        yield Token(kind, value, start_pos=start, line=line, column=column)
+        line += text.count("\n", counted, start)
+        counted = start
+        yield Token(kind, value, start_pos=start, line=line, column=start - text.rfind("\n", 0, start))
 
 
 def _kind_of_word(scanner: _Scanner, start: int, word: str) -> str:
