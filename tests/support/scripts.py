@@ -168,13 +168,18 @@ def bare_python(source: str, direction: Direction) -> Any:
 
 
 def workers_of_this_process() -> dict[int, str]:
-    """Return the engine's processes that this process started, with the state of each (R runs, S waits)."""
+    """Return the engine's processes that this process started, with the states of their threads (R runs, S waits)."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            fields = dict(line.split(":\t", 1) for line in (entry / "status").read_text().splitlines() if ":\t" in line)
-            if fields["Name"] == "monty" and int(fields["PPid"]) == os.getpid():
-                found[int(entry.name)] = fields["State"][0]
+            whole = _status(entry)
+            if whole["Name"] == "monty" and int(whole["PPid"]) == os.getpid():
+                found[int(entry.name)] = "".join(_status(task)["State"][0] for task in (entry / "task").iterdir())
     return found
+
+
+def _status(folder: Path) -> dict[str, str]:
+    lines = (folder / "status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)

@@ -59,8 +59,7 @@ def failed(
     calls: Sequence[HelperCall] = (),
 ) -> ScriptFailed:
     """Return the error that people read."""
-    frames = error.traceback() if isinstance(error, (MontyRuntimeError, MontySyntaxError)) else []
-    place = _place_of_value(error) or place_of(frames, notes, script.source)
+    place = _place(error, script, notes)
     message, advice = _words(error, script, loops)
     line = place.line
     if line is None and isinstance(error, MontyRuntimeError) and len(loops) == 1 and _is_time(error):
@@ -82,15 +81,29 @@ def failed(
 
 def skip_reason(error: MontyError) -> str | None:
     """Return why the script skipped the issue, where that is what ended it."""
-    inner = error.exception()
-    text = str(inner)
-    return text.removeprefix(SKIP) if isinstance(inner, SystemExit) and text.startswith(SKIP) else None
+    return _ended(error, SKIP)[1]
 
 
 def line_of(error: MontyError, script: Script, notes: Sequence[tuple[int, int, str]]) -> int | None:
     """Return the line of the script that an error comes from."""
-    frames = error.traceback() if isinstance(error, MontyRuntimeError) else []
-    return place_of(frames, notes, script.source).line
+    return _place(error, script, notes).line
+
+
+def _place(error: MontyError, script: Script, notes: Sequence[tuple[int, int, str]]) -> Place:
+    frames = error.traceback() if isinstance(error, (MontyRuntimeError, MontySyntaxError)) else []
+    traced = _place_of_value(error) or place_of(frames, notes, script.source)
+    told = _ended(error, SKIP)[0] or _ended(error, ERROR)[0]
+    return traced if told is None or told == traced.line else Place(told, 1)
+
+
+def _ended(error: MontyError, how: str) -> tuple[int | None, str | None]:
+    """Return line and words of a script that ended itself that way."""
+    inner = error.exception()
+    text = str(inner)
+    if not isinstance(inner, SystemExit) or not text.startswith(how):
+        return None, None
+    line, _, said = text.removeprefix(how).partition(":")
+    return (int(line) if line.isdecimal() and int(line) > 0 else None), said
 
 
 def _place_of_value(error: MontyError) -> Place | None:
@@ -133,7 +146,8 @@ def _raised(error: MontyError, script: Script, loops: Sequence[int]) -> tuple[st
         target = "replica" if script.direction == "outgoing" else "issue"
         return f"{target}.{value[0]} cannot take this value: {value[2]}.", "Give the field a plain value."
     if isinstance(inner, SystemExit):
-        return text.removeprefix(ERROR) or "error() was called.", "The rule itself reports this error."
+        said = _clean(_ended(error, ERROR)[1] or "")
+        return said or "error() was called.", "The rule itself reports this error."
     if isinstance(inner, TimeoutError):
         where = f" Loops begin in line {', '.join(map(str, loops[:8]))}." if loops else ""
         return "it computed for longer than 1 s.", _TIME_ADVICE + where

@@ -5,6 +5,8 @@ Stands alone on the standard library, since the parsing worker loads it.
 
 from __future__ import annotations
 
+import ast
+
 VERSION = 1
 MAX_SOURCE = 64 * 1024
 """Characters of one script."""
@@ -55,3 +57,6 @@ MUTATORS = frozenset(
     """.split()  # noqa: SIM905 - a list of words reads best as words
 )
 CLOCK = frozenset(("now", "today"))
+
+SIMPLE_STATEMENTS = (ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Raise)
+"""Statements before which another one may stand on the same line."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ from node.rules.script.asking import ask
 from node.rules.script.engine import (
     Direction,
     Finding,
+    HelperCall,
     Helpers,
     Script,
     ScriptFailed,
@@ -78,6 +79,7 @@ class MontyEngine:
         self._batch = batch
         self._memory = memory or Memory()
         self._compiled: dict[bytes, asyncio.Task[_Compiled]] = {}
+        self._slots = asyncio.Semaphore(workers)
 
     async def evaluate(self, script: Script, inputs: ScriptInputs, helpers: Helpers) -> ScriptResult:
         """Run one script on one issue. Raises RuleError and what ``helpers`` raise."""
@@ -102,10 +104,13 @@ class MontyEngine:
         for one, job in zip(inputs, jobs, strict=True):
             results.append(await self._recall(script, one, helpers, compiled, job))
         waiting = [index for index, result in enumerate(results) if result is None]
-        for chunk in _chunks(waiting, jobs, self._batch):
+
+        async def run(chunk: list[int]) -> None:
             answers = await self._together(helpers, compiled, [jobs[index] for index in chunk])
             for index, answer in zip(chunk, answers, strict=True):
                 results[index] = await self._settle(script, inputs[index], helpers, compiled, jobs[index], answer)
+
+        await _all([run(chunk) for chunk in _chunks(waiting, jobs, self._batch)])
         return [result for result in results if result is not None]
 
     async def check(self, source: str, direction: Direction, schema: ScriptSchema) -> list[Finding]:
@@ -122,7 +127,7 @@ class MontyEngine:
             pool = await self._workers.pool()
             text = stubs.stubs_for(direction, schema)
             try:
-                async with pool.checkout(
+                async with self._slots, pool.checkout(
                     limits=self._workers.limits(), os_policy=_FROZEN, type_check=True, type_check_stubs=text,
                     type_check_format="json",
                 ) as session:  # fmt: skip
@@ -133,6 +138,10 @@ class MontyEngine:
 
     async def close(self) -> None:
         """Stop the workers."""
+        for task in self._compiled.values():
+            task.cancel()
+        await asyncio.gather(*self._compiled.values(), return_exceptions=True)
+        self._compiled.clear()
         await self._workers.close()
 
     def _job(self, script: Script, inputs: ScriptInputs, compiled: _Compiled) -> dict[str, Any]:
@@ -146,6 +155,8 @@ class MontyEngine:
             while len(self._compiled) >= _COMPILED:
                 self._compiled.pop(next(iter(self._compiled)))
             task = asyncio.create_task(self._build(script, digest))
+            # Whoever asked may be cancelled before it knows: then nobody is left to hear of a failure.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._compiled[digest] = task
         try:
             return await asyncio.shield(task)
@@ -169,7 +180,9 @@ class MontyEngine:
         loops = tuple(int(line) for line in analysis["loops"])
         pool = await self._workers.pool()
         try:
-            async with pool.checkout(limits=self._workers.limits(self._batch), os_policy=_FROZEN) as session:
+            # A session keeps the limits of its dump where they are narrower: these are the widest that a batch gets.
+            limits = self._workers.limits(self._batch)
+            async with self._slots, pool.checkout(limits=limits, os_policy=_FROZEN) as session:
                 await session.feed_run(prelude_for(analysis["names"]))
                 await session.feed_run(analysis["code"])
                 dump = await session.dump()
@@ -195,8 +208,7 @@ class MontyEngine:
         if remembered is None:
             return None
         for call in remembered.calls:
-            again = await ask(helpers, call.name, call.arguments)
-            if again.result != call.result:
+            if not await _same(helpers, call):
                 self._memory.forget(key)
                 return None
         return self._result(script, inputs, remembered, cached=True)
@@ -290,9 +302,32 @@ class MontyEngine:
 
     async def _feed(self, compiled: _Compiled, call: str, jobs: Any, talk: Talk, limits: Any) -> object:
         pool = await self._workers.pool()
-        async with asyncio.timeout(_WALL_SECONDS), pool.checkout(limits=limits, os_policy=_FROZEN) as session:
+        async with (
+            self._slots,
+            asyncio.timeout(_WALL_SECONDS),
+            pool.checkout(limits=limits, os_policy=_FROZEN) as session,
+        ):
             await session.load_session(compiled.dump)
             return await drive(session, call, jobs, talk)
+
+
+async def _same(helpers: Helpers, call: HelperCall) -> bool:
+    """Tell whether a question has the same answer as then."""
+    try:
+        return (await ask(helpers, call.name, call.arguments)).result == call.result
+    except RuleError:
+        return False
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run side by side; where one fails, stop the others and raise what it raised."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _shown(error: RuleError, script: Script, remembered: Remembered) -> ScriptFailed:

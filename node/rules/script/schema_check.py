@@ -146,8 +146,12 @@ def _among(value: str, known: Sequence[str]) -> str:
 
 def _close(name: str, known: Iterable[str]) -> str:
     names = list(known)
-    folded = {other.casefold(): other for other in names}
-    if name.casefold() in folded:
-        return folded[name.casefold()]
+    folded = {_folded(other): other for other in names}
+    if _folded(name) in folded:
+        return folded[_folded(name)]
     close = difflib.get_close_matches(name[:80], names, 1)
     return close[0] if close else ""
+
+
+def _folded(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())

@@ -69,6 +69,8 @@ class _Walk:
                 )
                 self.find(node if hasattr(node, "lineno") else parent, message, suggestion)
                 continue
+            if isinstance(node, language.SIMPLE_STATEMENTS):
+                self._tell_where(node)
             look = getattr(self, f"look_{kind}", None)
             if look is not None:
                 look(node, parent)
@@ -213,10 +215,13 @@ class _Walk:
                 isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)
             ):
                 self._note(node, target, None, read=True)
-        for inner in ast.walk(node.value):
+
+    def _tell_where(self, statement: Any) -> None:
+        """Have the program say where it is before a statement that may end it: a traceback is not always true."""
+        for inner in ast.walk(statement):
             if isinstance(inner, ast.Call) and _ends_script(inner.func):
-                self.notes.append((node.lineno, node.col_offset, f"_at({node.lineno});"))
-                break
+                self.notes.append((statement.lineno, statement.col_offset, f"_at({statement.lineno});"))
+                return
 
     def _note(self, statement: Any, target: Any, value: Any, *, read: bool = False) -> None:
         """Have the program note, after this statement, which line set the field."""

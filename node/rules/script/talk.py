@@ -74,7 +74,8 @@ async def drive(session: AsyncMontySession, call: str, jobs: Any, talk: Talk) ->
         elif isinstance(snapshot, AsyncNameLookupSnapshot):
             snapshot = await snapshot.resume()
         elif isinstance(snapshot, AsyncFunctionSnapshot):
-            snapshot = await snapshot.resume({"exc_type": "PermissionError", "message": "not for scripts"})
+            missing = f"name '{snapshot.function_name}' is not defined"
+            snapshot = await snapshot.resume({"exc_type": "NameError", "message": missing})
         else:
             snapshot = await snapshot.resume(
                 {

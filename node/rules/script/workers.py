@@ -33,9 +33,11 @@ HELPER_CALLS = 200
 CHECKOUTS_PER_WORKER = 1_000
 """A worker is replaced after so many sessions, so that nothing can build up in it."""
 
+PARSE_SECONDS = 5.0
+"""How long the parser may take for one script; it needs a twentieth of a second."""
+
 _REQUEST_SECONDS = 3.0
 _CHECKOUT_SECONDS = 30.0
-_PARSE_SECONDS = 5.0
 _PARSE_RESULT = 8 << 20
 _HERE = Path(__file__).parent
 
@@ -52,8 +54,11 @@ class LayerState:
 class Workers:
     """A pool of workers, and one process per script to parse."""
 
-    def __init__(self, *, count: int, checkouts_per_worker: int = CHECKOUTS_PER_WORKER) -> None:
+    def __init__(
+        self, *, count: int, checkouts_per_worker: int = CHECKOUTS_PER_WORKER, parse_seconds: float = PARSE_SECONDS
+    ) -> None:
         self._count = count
+        self._parse_seconds = parse_seconds
         self._checkouts = checkouts_per_worker
         self._pool: AsyncMonty | None = None
         self._entered: AsyncMonty | None = None
@@ -102,7 +107,7 @@ class Workers:
                 env=_environment(), close_fds=True, cwd=os.sep,
             )  # fmt: skip
             try:
-                async with asyncio.timeout(_PARSE_SECONDS):
+                async with asyncio.timeout(self._parse_seconds):
                     text, _ = await process.communicate(json.dumps([source, direction]).encode())
             except TimeoutError:
                 text = b""

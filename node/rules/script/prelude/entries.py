@@ -34,11 +34,11 @@ class Comments:
                 if isinstance(answer, str):
                     made.body = answer
             if internal is not None:
-                made.internal = bool(internal(comment)) if callable(internal) else bool(internal)
+                made.internal = internal if isinstance(internal, bool) else bool(internal(comment))
             if role is not None:
                 made.restrict_to_role = role
             if as_author is not None:
-                _impersonate(made, as_author(comment) if callable(as_author) else as_author)
+                _impersonate(made, as_author if isinstance(as_author, (Record, str)) else as_author(comment))
             merged.append(made)
         return merged
 

@@ -111,13 +111,12 @@ def _export(item: Any) -> Any:
     start, touched = item._start, item._touched
     values: Any = {}
     for field in touched:
-        if field not in item._dropped:
-            try:
-                values[field] = _plain_field(item, field)
-            except (TypeError, ValueError) as problem:
-                _refuse(field, touched[field], problem)
+        try:
+            values[field] = _plain_field(item, field)
+        except (TypeError, ValueError) as problem:
+            _refuse(field, touched[field], problem)
     for field in start:
-        if field in touched or field not in item._writable:
+        if field in touched or field in item._dropped or field not in item._writable:
             continue
         if field in _LISTS:
             value, before = _plain_field(item, field), item._compared[field]

@@ -160,7 +160,7 @@ class Item:
             raise AttributeError(f"{self._name} is only read here")
         setattr(self, name, None)
         self._dropped.append(name)
-        self._touched[name] = _state.line
+        self._touched.pop(name, None)
 
 
 def _item(name: str, data: Any, fields: Any, known: Any, writable: Any) -> Any:

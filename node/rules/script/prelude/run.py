@@ -43,12 +43,12 @@ def _shown(part: Any) -> str:
 def skip(reason: Any = "") -> None:
     """End the script: this issue is not for this connection now."""
     _state.skipped = str(reason)[:_MAX_LOG_TEXT]
-    raise SystemExit("skip:" + _state.skipped)
+    raise SystemExit(f"skip:{_state.line}:{_state.skipped}")
 
 
 def error(message: Any = "") -> None:
     """End the script with an error on this issue."""
-    raise SystemExit("error:" + str(message)[:_MAX_LOG_TEXT])
+    raise SystemExit(f"error:{_state.line}:{str(message)[:_MAX_LOG_TEXT]}")
 
 
 def _helpers() -> Any:

@@ -1,0 +1,179 @@
+"""The check at save: syntax, names, fields, types, statuses and options, with a place and a suggestion."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from node.rules.script.engine import Direction, Finding, ScriptSchema
+from node.rules.script.sandbox import MontyEngine
+from tests.support.scripts import SCHEMA
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine() -> AsyncIterator[MontyEngine]:
+    engine = MontyEngine(workers=1)
+    yield engine
+    await engine.close()
+
+
+CLEAN: list[tuple[Direction, str]] = [
+    ("outgoing", "replica.labels = issue.labels"),
+    ("outgoing", "replica.status = {'To Do': 'Offen'}.get(issue.status, 'Anything')\nreplica.custom['Free'] = 1"),
+    (
+        "outgoing",
+        "if 'secret' in issue.labels:\n    skip('secret')\nreplica.comments = comments.public(issue.comments)",
+    ),
+    ("outgoing", "replica.assignee = issue.assignee.display_name if issue.assignee else None"),
+    (
+        "outgoing",
+        "points = issue.custom['Story Points']\nif points is not None:\n    replica.custom['Points'] = points * 2",
+    ),
+    ("incoming", "if first_sync: issue.project = 'ABC'"),
+    ("incoming", "issue.comments = comments.merge(issue, replica, text=lambda c: c.body, internal=True)"),
+    ("incoming", "issue.type = jira.issue_type(replica.type) or 'Task'"),
+    ("incoming", "issue.status = 'Done' if replica.status == 'Closed' else 'Doing'"),
+    ("incoming", "user = users.by_map(replica.assignee)\nif user:\n    issue.assignee = user"),
+    (
+        "incoming",
+        "issue.custom['Severity'] = 'High'\nissue.custom['Story Points'] = 5\nissue.custom['Teams'] = ['Red']",
+    ),
+    ("incoming", "issue.custom['Severity'] = replica.custom['Severity']"),
+    (
+        "incoming",
+        "def clean(text):\n    return re_sub('[0-9]+', '', text)\nissue.summary = clean(replica.summary or '')",
+    ),
+    ("incoming", "for label in replica.labels:\n    if label not in issue.labels:\n        issue.labels.append(label)"),
+    ("incoming", "issue.labels += ['synced']\nworkflow.transition('Done')\nlog('x', issue.key)\nreturn"),
+    ("incoming", "if previous and previous.status != replica.status:\n    issue.status = 'Done'"),
+    ("incoming", "# nothing but a comment"),
+    ("incoming", ""),
+]
+
+
+@pytest.mark.parametrize(("direction", "source"), CLEAN)
+async def test_ordinary_scripts_have_no_errors(engine: MontyEngine, direction: Direction, source: str) -> None:
+    """What the documentation shows is accepted."""
+    found = await engine.check(source, direction, SCHEMA)
+    assert [str(finding) for finding in found if finding.severity == "error"] == []
+
+
+WRONG: list[tuple[Direction, str, str, int, int, str]] = [
+    ("incoming", "issue.sumary = 'x'", "no field `sumary`", 1, 1, "Did you mean `summary`?"),
+    ("incoming", "x = 1\nissue.summary = replica.sumary", "no field `sumary`", 2, 17, "Did you mean `summary`?"),
+    ("incoming", "issue.typeName = 'Bug'", "no field `typeName`", 1, 1, "Did you mean `type`?"),
+    ("incoming", "issue.Severity = 'High'", "`Severity` is a custom field", 1, 1, 'issue.custom["Severity"]'),
+    ("incoming", "issu.summary = 'x'", "nothing called `issu`", 1, 1, "Did you mean `issue`?"),
+    ("incoming", "issue.custom['Sevrity'] = 'High'", "no custom field 'Sevrity'", 1, 14, "Did you mean 'Severity'?"),
+    ("incoming", "issue.custom['Severity'] = 'Hihg'", "no option 'Hihg'", 1, 28, "Did you mean 'High'?"),
+    ("incoming", "issue.custom['Teams'] = ['Red', 'Bleu']", "no option 'Bleu'", 1, 33, "Did you mean 'Blue'?"),
+    ("incoming", "issue.custom['Story Points'] = 'five'", "takes a number", 1, 32, "kind number"),
+    ("incoming", "issue.status = 'Doen'", "no status 'Doen'", 1, 16, "Did you mean 'Done'?"),
+    (
+        "incoming",
+        "issue.status = {'a': 'Done', 'b': 'Opne'}.get(replica.status)",
+        "no status 'Opne'",
+        1,
+        35,
+        "There is",
+    ),
+    ("incoming", "issue.status = 'Done' if first_sync else 'todo'", "no status 'todo'", 1, 42, "Did you mean 'To Do'?"),
+    ("incoming", "issue.type = replica.type or 'Tsak'", "no issue type 'Tsak'", 1, 30, "Did you mean 'Task'?"),
+    ("incoming", "issue.priority = 'highest'", "no priority 'highest'", 1, 18, "'High'"),
+    ("incoming", "issue.created = 'x'", "cannot be set", 1, 1, ""),
+    ("incoming", "replica.summary = 'x'", "only read here", 1, 1, "Incoming rules change `issue`"),
+    ("outgoing", "issue.summary = 'x'", "only read here", 1, 1, "Outgoing rules fill `replica`"),
+    ("outgoing", "issue.custom['Customer'] = 'x'", "only read here", 1, 14, "replica.custom"),
+    ("incoming", "users.by_mail('x')", "`users` has no `by_mail`", 1, 1, "users.by_"),
+    ("incoming", "nodeHelper.getIssueType('x')", "`nodeHelper` is not part", 1, 1, "called jira"),
+    ("incoming", "print('x')", "`print` is not part", 1, 1, "log("),
+    ("incoming", "import re", "cannot import", 1, 1, "re_search"),
+    ("incoming", "if first_sync\n    pass", "expected ':'", 1, 14, ""),
+    ("incoming", "x = (1", "was never closed", 1, 5, ""),
+    ("incoming", "issue.labels = 'x'", "is not assignable", 1, 1, ""),
+    ("incoming", "x = issue.summary + 1", "`+` is not supported", 1, 5, ""),
+    ("incoming", "x = issue.assignee.emial", "no attribute `emial`", 1, 5, ""),
+    ("incoming", "comments.merge(issue)", "no argument provided", 1, 1, ""),
+    ("incoming", "dates.add_days('2026-01-01', 'x')", "Expected `int`", 1, 30, ""),
+    ("incoming", "x = 'ä'; issue.sumary = x", "no field `sumary`", 1, 10, "Did you mean `summary`?"),
+]
+
+
+@pytest.mark.parametrize(("direction", "source", "message", "line", "column", "suggestion"), WRONG)
+async def test_mistakes_are_errors_with_place_and_suggestion(
+    engine: MontyEngine, direction: Direction, source: str, message: str, line: int, column: int, suggestion: str
+) -> None:
+    """A mistake is one error that names the place, shows the line and says what was meant."""
+    found = [finding for finding in await engine.check(source, direction, SCHEMA) if finding.severity == "error"]
+    assert len(found) == 1, [str(finding) for finding in found]
+    only = found[0]
+    assert message in only.message
+    assert (only.line, only.column) == (line, column)
+    assert only.shown == source.split("\n")[line - 1]
+    assert suggestion in only.suggestion
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "words"),
+    [
+        ("issue.summary = issue.assignee.email", 1, "may be empty"),
+        ("t = users.by_email('a@b')\nlog(t.id)", 2, "may be empty"),
+        ("issue.summary = 'x' + replica.summary", 1, "None"),
+    ],
+)
+async def test_values_that_may_be_empty_are_doubts(engine: MontyEngine, source: str, line: int, words: str) -> None:
+    """What fails only where a field is empty is a warning, not an error: the rule is not refused."""
+    found = await engine.check(source, "incoming", SCHEMA)
+    assert {finding.severity for finding in found} == {"warning"}
+    assert {finding.line for finding in found} == {line}
+    assert any(words in finding.message for finding in found)
+
+
+async def test_a_value_that_was_asked_for_is_no_doubt(engine: MontyEngine) -> None:
+    """After `if`, the value is there."""
+    source = (
+        "if issue.assignee:\n    log(issue.assignee.email)\nu = users.by_email('x')\nif u is not None:\n    log(u.id)"
+    )
+    assert await engine.check(source, "incoming", SCHEMA) == []
+
+
+async def test_all_mistakes_are_reported_at_once(engine: MontyEngine) -> None:
+    """Several mistakes come in the order of the lines, each once."""
+    source = "issue.sumary = 1\nx = issu\nissue.status = 'Doen'\ny = 'a' + 1\n"
+    found = await engine.check(source, "incoming", SCHEMA)
+    assert [finding.line for finding in found] == [1, 2, 3, 4]
+
+
+async def test_an_unknown_schema_checks_nothing_of_it(engine: MontyEngine) -> None:
+    """Where this Jira is not known yet, names of its statuses and fields are not judged."""
+    source = "issue.status = 'Whatever'\nissue.custom['Whatever'] = 1"
+    assert await engine.check(source, "incoming", ScriptSchema()) == []
+
+
+async def test_custom_fields_with_odd_names_are_known(engine: MontyEngine) -> None:
+    """Quotes and newlines in the names of fields do not break out of the declarations."""
+    odd = {name: next(iter(SCHEMA.custom.values())) for name in ("a'b", 'a"b', "a\\b", "a\nb", "'); import os; ('")}
+    schema = ScriptSchema(custom=odd)
+    source = "\n".join(f"issue.custom[{name!r}] = 'High'" for name in odd)
+    assert await engine.check(source, "incoming", schema) == []
+
+
+def _finding() -> Finding:
+    return Finding(
+        severity="error", message="issue has no field `sumary`", line=2, column=17, end_column=29,
+        shown="replica.summary = issue.sumary", suggestion="Did you mean `summary`?",
+    )  # fmt: skip
+
+
+async def test_a_finding_reads_as_text() -> None:
+    """Printed, a finding shows the line with carets below and the suggestion last."""
+    assert str(_finding()).split("\n") == [
+        "line 2, column 17: issue has no field `sumary`",
+        "    replica.summary = issue.sumary",
+        "                    ^^^^^^^^^^^^",
+        "Did you mean `summary`?",
+    ]
