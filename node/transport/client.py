@@ -6,6 +6,7 @@ Never follows a redirect, never sends a cookie or a product name, never decompre
 from __future__ import annotations
 
 import email.utils
+import io
 import math
 import ssl
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ TOTAL_SECONDS: Final = 60
 """A whole exchange, 8 MiB over a slow line included (wire protocol, limits)."""
 CONNECT_SECONDS: Final = 10
 KEEPALIVE_SECONDS: Final = 30
+_LARGE: Final = 1 << 20
 _OK: Final = 200
 _BUSY: Final = (429, 502, 503, 504)
 _NOT_FOUND: Final = 404
@@ -74,7 +76,7 @@ class PeerClient:
         target = url / path.lstrip("/")
         try:
             async with self._opened().post(
-                target, data=body, headers={"Content-Type": CONTENT_TYPE}, allow_redirects=False
+                target, data=_payload(body), headers={"Content-Type": CONTENT_TYPE}, allow_redirects=False
             ) as response:
                 if response.status != _OK:
                     raise _refusal(url, response.status, self._retry_after(response))
@@ -123,6 +125,11 @@ class PeerClient:
 
 
 _LATER: Final = "It is tried again by itself. If this lasts, ask the peer's admin, or check the network between you."
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO:
+    """Return a large body as a file, which aiohttp writes piece by piece and so leaves the loop to others."""
+    return body if len(body) <= _LARGE else io.BytesIO(body)
 
 
 def _untrusted(url: URL) -> PeerUnreachable:

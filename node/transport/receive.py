@@ -80,6 +80,8 @@ class Accepted:
     taken: Taken
     stored: int
     """New messages in the inbox that wait to be applied."""
+    answered: bool = False
+    """Whether answers were put into the outbox."""
     files: bool = False
     """Whether a file that was waited for is all here now."""
     closed: bool = False
@@ -98,6 +100,8 @@ class Hooks:
     """The peer has signed for more of our messages."""
     resync: Callable[[int], None] = lambda _connection_id: None
     """Every linked issue of this connection must be sent anew; see `node.transport.receipts.resync_cursor`."""
+    queued: Callable[[int], None] = lambda _connection_id: None
+    """Something was put into the outbox."""
     heard: Callable[[int, Taken], None] = lambda _connection_id, _taken: None
     """A receipt of this connection's peer was taken in."""
     closed: Callable[[int], None] = lambda _connection_id: None
@@ -192,6 +196,8 @@ class Receiver:
             self._hooks.acked(connection_id)
         if accepted.taken.effect is AckEffect.RESYNC:
             self._hooks.resync(connection_id)
+        if accepted.answered:
+            self._hooks.queued(connection_id)
         self._hooks.heard(connection_id, accepted.taken)
         if accepted.closed:
             self._hooks.closed(connection_id)
@@ -296,7 +302,7 @@ async def _take(
     if connection.state != connections.CLOSED:
         room = _MAX_OVER * allowance.messages - (await inbox.backlog(tx, connection.id))[0]
         _judge_all(intake, frames.data, channel.peer_version, room)
-    stored = await _store_items(tx, connection, intake.items, now_ms)
+    stored, answered = await _store_items(tx, connection, intake.items, now_ms)
     rx = hear(intake.rx, frames.ack)
     if rx != rx_before:
         await streams.save_rx(tx, connection.id, rx)
@@ -310,6 +316,7 @@ async def _take(
         ack=await our_ack(tx, after, taken.state, rx, allowance),
         taken=taken,
         stored=stored,
+        answered=answered,
         files=any(files),
         closed=any(isinstance(item.message, ConnClose) for item in intake.items),
         refused=intake.refused,
@@ -330,8 +337,11 @@ def _judge_all(intake: _Intake, items: Sequence[Item], peer_version: int, room: 
         intake.items.append(item)
 
 
-async def _store_items(tx: Transaction, connection: Connection, items: Sequence[Item], now_ms: int) -> int:
-    """Store new messages; one that came in another epoch before only gets its outcome again. Return how many wait."""
+async def _store_items(tx: Transaction, connection: Connection, items: Sequence[Item], now_ms: int) -> tuple[int, bool]:
+    """Store new messages; one that came in another epoch before only gets its outcome again.
+
+    Return how many wait to be applied, and whether there were answers.
+    """
     mids = [item.arrived.mid for item in items if item.arrived.mid is not None]
     seen: dict[str, int | None] = dict(await inbox.known(tx, connection.id, mids))
     fresh: list[Arrived] = []
@@ -360,7 +370,7 @@ async def _store_items(tx: Transaction, connection: Connection, items: Sequence[
             payload=dump_message(Outcome(results=tuple(answers))),
             now_ms=now_ms,
         )
-    return sum(1 for one in fresh if one.code is None)
+    return sum(1 for one in fresh if one.code is None), bool(answers)
 
 
 async def _same_again(tx: Transaction, connection: Connection, item: Item, code: int) -> Result:

@@ -93,6 +93,7 @@ class Sender:
         self._fruitless = 0
         self._polls = 0
         self._backing_off = False
+        self._starving = False
 
     def wake(self, *, speak: bool = False) -> None:
         """Look for work now; with ``speak`` say how we stand even if there is none."""
@@ -102,7 +103,8 @@ class Sender:
     def heard(self, taken: Taken) -> None:
         """Note what the peer's newest receipt asks of us; whoever speaks to us is worth trying at once."""
         self._asked = taken.asked
-        if taken.asked or taken.effect is not AckEffect.ACKED or self._backing_off:
+        fed = self._starving and taken.state.credit_messages > 0
+        if taken.asked or taken.effect is not AckEffect.ACKED or self._backing_off or fed:
             self._woken.set()
 
     async def run(self) -> None:
@@ -187,6 +189,7 @@ class Sender:
 
     def _idle(self, *, queued: bool, now_ms: int, peer: Peer) -> float:
         """Return how long nothing needs to be said; a peer that gave no credit is asked again, ever less often."""
+        self._starving = queued
         if queued:
             wait_ms = min(_POLL_CAP_MS, backoff.FIRST_MS << min(self._polls, 10))
             self._polls += 1

@@ -96,7 +96,7 @@ class Transport:
             clock=clock,
             crypto=self._crypto,
             allowance=settings.allowance,
-            hooks=replace(self._hooks, heard=self._heard, acked=self._acked),
+            hooks=replace(self._hooks, heard=self._heard, queued=self.wake),
             crash_point=crash_point,
         )
         self._outgoing = Outgoing(
@@ -191,9 +191,6 @@ class Transport:
         if (sender := self._senders.get(connection_id)) is not None:
             sender.heard(taken)
         self._hooks.heard(connection_id, taken)
-
-    def _acked(self, connection_id: int) -> None:
-        self._hooks.acked(connection_id)
 
     def _ended(self, connection_id: int, task: asyncio.Task[None]) -> None:
         """Forget a sender that has ended; one that failed by a mistake of ours is started anew, and said aloud."""
