@@ -1,85 +1,23 @@
-"""Outgoing rules: from one of our issues to what leaves. Asks no tracker, sends nothing.
-
-What the sync wrote into our issue for the peer is not ours: it never goes back. Internal and restricted comments, and
-logged time that is restricted, never leave by a mapping.
-"""
+"""Outgoing rules: from our issues to what leaves. Asks facts and the script engine, sends nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections import defaultdict
+from collections.abc import Sequence
 
 from node.errors import RuleError
-from node.rules.facts import TrackerFacts
-from node.rules.fields import STANDARD, is_custom, leaving, person, read_shared, utc, without_address
-from node.rules.helpers import ConnectionHelpers, Twins, script_schema
-from node.rules.mapping import LeftAlone, Numbered, map_outgoing
-from node.rules.model import Origin, Shared, SharedAttachment, SharedComment, SharedWorklog, Skip
-from node.rules.plain import (
-    Untrusted,
-    plain,
-    plain_issue,
-    plain_result,
-    read_fields,
-    read_shared_collections,
-    read_text,
-)
-from node.rules.ruleset import COLLECTIONS, MappingStep, RuleSet, ScriptStep
+from node.rules.contexts import OutgoingContext
+from node.rules.helpers import ConnectionHelpers, script_schema
+from node.rules.mapping import Numbered
+from node.rules.model import Shared, Skip
+from node.rules.outgoing_steps import Leaving, map_step, script_inputs, take_result
+from node.rules.ruleset import MappingStep, RuleSet, ScriptStep
 from node.rules.scope import mismatch, seen_of_issue
-from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
-from node.rules.script_step import engine_or_refuse, field_origins, refuse
-from node.rules.values import PEOPLE
-from node.trackers.issue import CUSTOM, Comment, Issue, User, Value, Worklog
+from node.rules.script.engine import RuleEngine, Script
+from node.rules.script_step import engine_or_refuse
+from node.trackers.issue import Issue
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingContext:
-    """What the outgoing rules know besides the issue.
-
-    ``first_sync``: nothing was sent for this issue yet. ``linked``: it is in sync already, so the scope does not
-    matter. ``previous``: the content that was sent last, with ``fields`` in it. ``own_items``: (kind, our tracker's
-    id) of what the sync itself wrote into the issue, kinds being ``comment``, ``attachment`` and ``worklog``; ids alone
-    would not do, because a comment and a file may have the same one. Custom fields
-    leave only with ``facts``: a field that Jira no longer has is not an empty one, and a user id is not a text.
-    """
-
-    first_sync: bool
-    linked: bool = False
-    previous: Mapping[str, Any] | None = None
-    connection: str = ""
-    own_items: AbstractSet[tuple[str, str]] = frozenset()
-    facts: TrackerFacts | None = None
-    twins: Twins | None = None
-
-
-@dataclass(slots=True)
-class _Work:
-    """What leaves, in the making."""
-
-    issue: Issue
-    context: OutgoingContext
-    fields: dict[str, Value] = field(default_factory=dict)
-    key: str | None = None
-    comments: tuple[SharedComment, ...] | None = None
-    attachments: tuple[SharedAttachment, ...] | None = None
-    worklogs: tuple[SharedWorklog, ...] | None = None
-    origins: dict[str, Origin] = field(default_factory=dict)
-    log: list[str] = field(default_factory=list)
-    calls: list[HelperCall] = field(default_factory=list)
-
-    def shared(self) -> Shared:
-        return Shared(
-            fields=self.fields,
-            comments=self.comments,
-            attachments=self.attachments,
-            worklogs=self.worklogs,
-            key=self.key,
-            origins=self.origins,
-            log=tuple(self.log),
-            calls=tuple(self.calls),
-        )
+__all__ = ["OutgoingContext", "OutgoingRules"]
 
 
 class OutgoingRules:
@@ -102,194 +40,81 @@ class OutgoingRules:
 
     async def evaluate(self, issue: Issue, context: OutgoingContext) -> Shared | Skip:
         """Return what leaves of the issue. Raises RuleError, and what ``context.facts`` raises."""
+        skip = self._not_at_all(issue, context)
+        if skip is not None:
+            return skip
+        work = Leaving(issue, context)
+        for step in self._steps:
+            if isinstance(step, Numbered):
+                await map_step(work, step)
+                continue
+            script, helpers = await self._script(work, *step)
+            inputs = await script_inputs(work)
+            result = await engine_or_refuse(self._engine, step[0]).evaluate(script, inputs, helpers)
+            skip = take_result(work, step[0], inputs, result)
+            if skip is not None:
+                return skip
+        return work.shared()
+
+    async def evaluate_many(self, issues: Sequence[tuple[Issue, OutgoingContext]]) -> list[Shared | Skip | RuleError]:
+        """Evaluate many issues of one connection, in order; scripts run in batches. A failure is in the list.
+
+        Raises only what the facts raise.
+        """
+        ended: dict[int, Shared | Skip | RuleError] = {}
+        for index, (issue, context) in enumerate(issues):
+            skip = self._not_at_all(issue, context)
+            if skip is not None:
+                ended[index] = skip
+        works = {index: Leaving(*one) for index, one in enumerate(issues) if index not in ended}
+        for step in self._steps:
+            if isinstance(step, Numbered):
+                ended |= await _map_many(works, step)
+            else:
+                ended |= await self._run_many(works, *step)
+            works = {index: work for index, work in works.items() if index not in ended}
+        ended |= {index: work.shared() for index, work in works.items()}
+        return [ended[index] for index in range(len(issues))]
+
+    def _not_at_all(self, issue: Issue, context: OutgoingContext) -> Skip | None:
         if self.ruleset.method == "disabled":
             return Skip("Outgoing sync is disabled on this connection.")
         if context.first_sync and not context.linked and (why := self.out_of_scope(issue)) is not None:
             return Skip(f"{issue.key} is not in the scope of the outgoing rules: {why}.")
-        work = _Work(issue, context)
-        for step in self._steps:
-            if isinstance(step, Numbered):
-                await _map(work, step)
-            elif (skip := await _run(work, *step, self._engine)) is not None:
-                return skip
-        return work.shared()
+        return None
+
+    async def _script(self, work: Leaving, number: int, step: ScriptStep) -> tuple[Script, ConnectionHelpers]:
+        facts, project = work.context.facts, work.issue.project
+        script = Script(step.source, "outgoing", await script_schema(facts, project), number)
+        return script, ConnectionHelpers(facts, project, work.context.twins)
+
+    async def _run_many(
+        self, works: dict[int, Leaving], number: int, step: ScriptStep
+    ) -> dict[int, Shared | Skip | RuleError]:
+        """Run a script step; each project is a batch, because scripts see what their project offers."""
+        ended: dict[int, Shared | Skip | RuleError] = {}
+        projects: dict[str, list[int]] = defaultdict(list)
+        for index, work in works.items():
+            projects[work.issue.project].append(index)
+        for indexes in projects.values():
+            script, helpers = await self._script(works[indexes[0]], number, step)
+            inputs = [await script_inputs(works[index]) for index in indexes]
+            results = await engine_or_refuse(self._engine, number).evaluate_many(script, inputs, helpers)
+            for index, given, result in zip(indexes, inputs, results, strict=True):
+                try:
+                    end = result if isinstance(result, RuleError) else take_result(works[index], number, given, result)
+                except RuleError as error:
+                    end = error
+                if end is not None:
+                    ended[index] = end
+        return ended
 
 
-async def _map(work: _Work, numbered: Numbered) -> None:
-    step = numbered.step
-    origin = Origin(numbered.number, None, frozenset({step.source}))
-    if step.source in COLLECTIONS:
-        _map_collection(work, step)
-        work.origins[step.source] = origin
-        return
-    if step.when == "create" and not work.context.first_sync:
-        _repeat(work, step, origin)
-        return
-    kind, value = await _read(work, numbered)
-    mapped = map_outgoing(numbered, value, kind)
-    if isinstance(mapped, LeftAlone):
-        work.log.append(mapped.reason)
-        return
-    if step.target == "key":
-        work.key = None if mapped.value is None else str(mapped.value)
-    else:
-        work.fields[step.target] = mapped.value
-    work.origins[step.target] = origin
-
-
-async def _run(work: _Work, number: int, step: ScriptStep, engine: RuleEngine | None) -> Skip | None:
-    """Run a script step on what leaves so far; a Skip ends the evaluation."""
-    context = work.context
-    given = plain_issue(work.issue, context.own_items)
-    given["custom"] = await _readable_custom(work)
-    result = await engine_or_refuse(engine, number).evaluate(
-        Script(step.source, "outgoing", await script_schema(context.facts, work.issue.project), number),
-        ScriptInputs(
-            issue=given,
-            replica=plain_result(work.shared()),
-            previous=context.previous,
-            first_sync=context.first_sync,
-        ),
-        ConnectionHelpers(context.facts, work.issue.project, context.twins),
-    )
-    work.log += result.log
-    work.calls += result.calls
-    if result.skipped is not None:
-        return Skip(result.skipped, Origin(number, result.skipped_line), tuple(work.log))
-    try:
-        collections = read_shared_collections(result.changes, given)
-        work.fields = {name: leaving(value) for name, value in read_fields(result.changes).items()}
-        work.key = read_text(result.changes, "key")
-        _hide_addresses(collections)
-    except Untrusted as error:
-        refuse(number, str(error))
-    work.comments, work.attachments, work.worklogs = (collections[name] for name in COLLECTIONS)
-    work.origins |= field_origins(number, result.origins)
-    return None
-
-
-def _hide_addresses(collections: dict[str, Any]) -> None:
-    """Let no author leave by an e-mail address that serves as a name."""
-    for name in COLLECTIONS:
-        if collections[name] is not None:
-            collections[name] = tuple(
-                replace(item, author=without_address(item.author)) if item.author else item
-                for item in collections[name]
-            )
-
-
-def _repeat(work: _Work, step: MappingStep, origin: Origin) -> None:
-    """Say again what was said when the issue entered sync, so that the field neither changes nor vanishes."""
-    previous = work.context.previous or {}
-    if step.target == "key":
-        work.key = previous.get("key")
-    elif step.target in previous.get("fields", {}):
-        work.fields[step.target] = previous["fields"][step.target]
-    else:
-        return
-    work.origins[step.target] = origin
-
-
-async def _read(work: _Work, numbered: Numbered) -> tuple[str, Value]:
-    """Return the kind and value of a step's source.
-
-    Stops where a field is gone from Jira: sending "empty" would empty the other side. A custom field of unknown kind
-    does not leave either, because a user id in it would look like any other text.
-    """
-    step = numbered.step
-    if step.source in STANDARD:
-        return STANDARD[step.source].kind, read_shared(work.issue, step.source, step.people)
-    facts = work.context.facts
-    kind = await facts.kind(step.source) if facts is not None and is_custom(step.source) else None
-    if kind is None:
-        raise RuleError(
-            f"Step {numbered.number} reads the field {step.source!r}, and this Jira has no such field.",
-            step=numbered.number,
-            advice="Correct the step's source, or refresh the field list; then retry the issue.",
-        )
-    value = read_shared(work.issue, step.source, step.people)
-    if kind in PEOPLE:
-        value = await _people(work, numbered, value)
-    return kind, value
-
-
-async def _readable_custom(work: _Work) -> dict[str, Any]:
-    """Return the custom fields for a script, people as users: nothing in them looks like a text and is an id."""
-    issue, facts = work.issue, work.context.facts
-    if facts is None:
-        return {}
-    custom: dict[str, Any] = {}
-    for name, value in issue.custom.items():
-        kind = await facts.kind(CUSTOM + name)
-        if kind not in PEOPLE:
-            custom[name] = value
-            continue
-        ids = [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, str)]
-        users = [plain(await facts.user_by_id(user_id) or User(user_id, "")) for user_id in ids]
-        custom[name] = users if isinstance(value, list) else next(iter(users), None)
-    return custom
-
-
-async def _people(work: _Work, numbered: Numbered, ids: Value) -> Value:
-    """Return people by name, or by e-mail address where the step says so: user ids never leave."""
-    issue, facts = work.issue, work.context.facts
-    near = {user.id: user for user in (issue.assignee, issue.reporter, issue.creator) if user is not None}
-    names: list[Value] = []
-    for user_id in ids if isinstance(ids, list) else [ids]:
-        if not isinstance(user_id, str) or facts is None:
-            continue
-        user = near.get(user_id) or await facts.user_by_id(user_id)
-        name = person(user, numbered.step.people)
-        if name is None:
-            work.log.append(f"{numbered}: a person was left out, because no {numbered.step.people} is known.")
-        else:
-            names.append(name)
-    if isinstance(ids, list):
-        return names
-    return names[0] if names else None
-
-
-def _map_collection(work: _Work, step: MappingStep) -> None:
-    issue, own = work.issue, work.context.own_items
-    if step.source == "comments":
-        work.comments = tuple(
-            _comment(comment, step)
-            for comment in issue.comments
-            if ("comment", comment.id) not in own and not is_restricted(comment)
-        )
-    elif step.source == "attachments":
-        work.attachments = tuple(
-            SharedAttachment(id=file.id, name=file.name, author=_name(file.author))
-            for file in issue.attachments
-            if ("attachment", file.id) not in own
-        )
-    else:
-        work.worklogs = tuple(
-            _worklog(worklog)
-            for worklog in issue.worklogs
-            if ("worklog", worklog.id) not in own and worklog.restriction is None
-        )
-
-
-def is_restricted(comment: Comment) -> bool:
-    """Tell whether a comment is not for everybody who sees the issue."""
-    return comment.internal or comment.restriction is not None
-
-
-def _comment(comment: Comment, step: MappingStep) -> SharedComment:
-    email = comment.author.email if comment.author is not None and step.people == "email" else None
-    return SharedComment(id=comment.id, body=comment.body, author=_name(comment.author), author_email=email)
-
-
-def _worklog(worklog: Worklog) -> SharedWorklog:
-    return SharedWorklog(
-        id=worklog.id,
-        seconds=worklog.seconds,
-        started=utc(worklog.started) if worklog.started else None,
-        author=_name(worklog.author),
-        comment=worklog.comment,
-    )
-
-
-def _name(user: User | None) -> str | None:
-    return without_address(user.display_name) if user is not None else None
+async def _map_many(works: dict[int, Leaving], numbered: Numbered) -> dict[int, Shared | Skip | RuleError]:
+    ended: dict[int, Shared | Skip | RuleError] = {}
+    for index, work in works.items():
+        try:
+            await map_step(work, numbered)
+        except RuleError as error:
+            ended[index] = error
+    return ended

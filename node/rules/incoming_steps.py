@@ -1,0 +1,270 @@
+"""The steps of incoming rules, one at a time, on the draft so far. Asks facts, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from node.errors import RuleError
+from node.rules.comments import format_comment, format_worklog
+from node.rules.contexts import IncomingContext
+from node.rules.facts import TrackerFacts
+from node.rules.fields import STANDARD, is_custom
+from node.rules.helpers import ConnectionHelpers, Twins, script_schema
+from node.rules.issue_type import TypeChoice, choose_type
+from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
+from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
+from node.rules.plain import (
+    Untrusted,
+    plain_issue,
+    plain_replica,
+    plain_result,
+    read_draft_collections,
+    read_fields,
+    read_text,
+)
+from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
+from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
+from node.rules.script_step import engine_or_refuse, field_origins, refuse
+from node.rules.values import PEOPLE, Target
+from node.trackers.issue import Value
+from protocol.replica import Replica
+
+
+@dataclass(slots=True)
+class Coming:
+    """A draft in the making."""
+
+    replica: Replica
+    context: IncomingContext
+    project: str
+    parent: bool
+    """Whether the rules can set a parent, so that our issue may be a sub-task."""
+    fields: dict[str, Value] = field(default_factory=dict)
+    comments: tuple[DraftComment, ...] | None = None
+    attachments: tuple[DraftAttachment, ...] | None = None
+    worklogs: tuple[DraftWorklog, ...] | None = None
+    transition: str | None = None
+    origins: dict[str, Origin] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+    calls: list[HelperCall] = field(default_factory=list)
+
+    @property
+    def issue_type(self) -> str | None:
+        """Name the type that our issue has or will have, as far as it is known."""
+        wanted = self.fields.get("type")
+        if isinstance(wanted, str):
+            return wanted
+        return self.context.issue.type if self.context.issue else None
+
+    def draft(self) -> Draft:
+        """Return what we want."""
+        return Draft(
+            project=self.project,
+            fields=self.fields,
+            comments=self.comments,
+            attachments=self.attachments,
+            worklogs=self.worklogs,
+            transition=self.transition,
+            origins=self.origins,
+            log=tuple(self.log),
+            calls=tuple(self.calls),
+        )
+
+
+def sets_parent(ruleset: RuleSet) -> bool:
+    """Tell whether a mapping can give our issue a parent."""
+    return any(isinstance(step, MappingStep) and step.target == "parent_key" for step in ruleset.steps)
+
+
+async def map_step(work: Coming, numbered: Numbered) -> None:
+    """Carry one field or collection. Raises RuleError."""
+    source, name = numbered.step.source, numbered.step.target
+    origin = Origin(numbered.number, None, frozenset({source}))
+    if source in COLLECTIONS:
+        if _map_collection(work, source):
+            work.origins[source] = origin
+        return
+    present, value = _read(work.replica, source)
+    if not present:
+        return
+    if name == "type":
+        chosen = await _type_of(work, numbered, value)
+        work.log += chosen.log
+        if chosen.name is not None:
+            work.fields["type"] = chosen.name
+            work.origins["type"] = origin
+        return
+    target = await _target(work, numbered, value)
+    mapped = map_incoming(numbered, value, target)
+    if isinstance(mapped, LeftAlone):
+        work.log.append(mapped.reason)
+        return
+    known = STANDARD.get(name)
+    if mapped.value is None and known is not None and not known.emptiable:
+        return
+    work.fields[name] = mapped.value
+    work.origins[name] = origin
+
+
+async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEngine | None) -> Skip | None:
+    """Run a script step on the draft so far; a Skip ends the evaluation. Raises RuleError."""
+    context = work.context
+    result = await engine_or_refuse(engine, number).evaluate(
+        Script(step.source, "incoming", await script_schema(context.facts, work.project), number),
+        ScriptInputs(
+            issue=plain_issue(context.issue) if context.issue else {"project": work.project},
+            replica=plain_replica(work.replica),
+            draft=plain_result(work.draft()),
+            previous=plain_replica(context.previous) if context.previous else None,
+            first_sync=context.first_sync,
+        ),
+        ConnectionHelpers(context.facts, work.project, context.twins),
+    )
+    work.log += result.log
+    work.calls += result.calls
+    if result.skipped is not None:
+        return Skip(result.skipped, Origin(number, result.skipped_line), tuple(work.log))
+    try:
+        _take(work, result.changes)
+    except Untrusted as error:
+        refuse(number, str(error))
+    work.origins |= field_origins(number, result.origins)
+    return None
+
+
+def _take(work: Coming, changes: Mapping[str, Any]) -> None:
+    """Make a script's result the draft. Raises Untrusted."""
+    wanted = read_fields(changes)
+    for name in wanted:
+        known = STANDARD.get(name)
+        if not (known.writable if known else is_custom(name)):
+            raise Untrusted(f"it set {name!r}, which is not a field that can be written")
+    collections = read_draft_collections(changes, work.replica)
+    work.fields = wanted
+    work.comments, work.attachments, work.worklogs = (collections[name] for name in COLLECTIONS)
+    work.transition = read_text(changes, "transition")
+    project = read_text(changes, "project")
+    if project and work.context.issue is None:
+        work.project = project
+
+
+def _read(replica: Replica, source: str) -> tuple[bool, Value]:
+    """Return whether the replica carries that name, and its value."""
+    if source in replica.fields:
+        return True, replica.fields[source]
+    if source in {"key", "url"}:
+        value: str | None = getattr(replica, source)
+        return value is not None, value
+    return False, None
+
+
+async def _target(work: Coming, numbered: Numbered, value: Value) -> Target:
+    name = numbered.step.target
+    facts = work.context.facts
+    known = STANDARD.get(name)
+    kind = known.kind if known else await facts.kind(name)
+    if kind is None:
+        raise RuleError(
+            f"Step {numbered.number} writes the field {name!r}, and this Jira has no such field.",
+            step=numbered.number,
+            advice="Correct the step's target, or create the field in Jira and refresh the field list; then retry.",
+        )
+    if known is not None and not known.writable:
+        raise RuleError(
+            f"Step {numbered.number} writes {name!r}, which Jira sets by itself.",
+            step=numbered.number,
+            advice="Choose another target for the step, then retry the issue.",
+        )
+    allowed = await facts.allowed_values(work.project, work.issue_type, name)
+    target = Target(name=name, kind=kind, allowed=allowed)
+    if kind in PEOPLE:
+        return Target(name=name, kind=kind, people=await _people(facts, numbered, value, target))
+    if kind == "issue":
+        return Target(name=name, kind=kind, people=await _twins(work.context.twins, numbered, value, target))
+    return target
+
+
+async def _people(facts: TrackerFacts, numbered: Numbered, value: Value, target: Target) -> dict[str, str]:
+    found = {}
+    for text in wanted_texts(numbered, value, target):
+        user = await facts.user(text)
+        if user is not None:
+            found[text] = user.id
+    return found
+
+
+async def _twins(twins: Twins | None, numbered: Numbered, value: Value, target: Target) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if twins is None:
+        return found
+    for text in wanted_texts(numbered, value, target):
+        key = await twins.local_key(text)
+        if key is not None:
+            found[text] = key
+    return found
+
+
+def _map_collection(work: Coming, name: str) -> bool:
+    """Take over comments, files or logged time. Not shared by the peer: left alone."""
+    replica = work.replica
+    if name == "comments" and replica.comments is not None:
+        work.comments = tuple(
+            DraftComment(
+                handle=comment.id, body=format_comment(comment.author, comment.body), internal=comment.internal
+            )
+            for comment in replica.comments
+        )
+    elif name == "attachments" and replica.attachments is not None:
+        work.attachments = tuple(
+            DraftAttachment(handle=file.id, name=file.name, size=file.size, blob=file.blob, mime=file.mime)
+            for file in replica.attachments
+        )
+    elif name == "worklogs" and replica.worklogs is not None:
+        work.worklogs = tuple(
+            DraftWorklog(
+                handle=worklog.id,
+                seconds=worklog.seconds,
+                started=worklog.started,
+                comment=format_worklog(worklog.author, worklog.comment or ""),
+            )
+            for worklog in replica.worklogs
+        )
+    else:
+        return False
+    return True
+
+
+async def _type_of(work: Coming, numbered: Numbered, value: Value) -> TypeChoice:
+    otherwise = numbered.step.otherwise
+    return choose_type(
+        await work.context.facts.issue_types(work.project),
+        numbered=numbered,
+        wanted=value,
+        fallbacks=(work.context.default_type, otherwise.default if isinstance(otherwise, Default) else None),
+        issue=work.context.issue,
+        parent=work.parent,
+    )
+
+
+async def ensure_type(work: Coming) -> None:
+    """Give an issue that will be created a type; a sub-task without its parent becomes an ordinary issue."""
+    if work.context.issue is not None:
+        return
+    types = await work.context.facts.issue_types(work.project)
+    name = work.fields.get("type")
+    subtask = any(kind.name == name and kind.subtask for kind in types)
+    if name is not None and not (subtask and not work.fields.get("parent_key")):
+        return
+    chosen = choose_type(
+        types,
+        numbered=None,
+        wanted=None,
+        fallbacks=(work.context.default_type,),
+        issue=None,
+    )
+    if subtask:
+        work.log.append(f"The type is not {name!r}, because that is a sub-task and the rules set no parent.")
+    work.log += chosen.log
+    work.fields["type"] = chosen.name
