@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import Field
 
-from node.admin.server import Body, answer, public, read_body
+from node.admin.server import Body, answer, read_body
 from node.check import Checks
 from node.connections import Connections, Overview
 from node.errors import UsageError
@@ -83,8 +83,8 @@ class AdminApi:
 
     def add_routes(self, app: web.Application) -> None:
         """Add all routes."""
-        app.router.add_get("/health", public(self._health))
-        app.router.add_get("/ready", public(self._ready))
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._ready)
         add = app.router.add_route
         add("GET", "/api/v1/node", self._node)
         add("GET", "/api/v1/check", self._check)
