@@ -199,8 +199,10 @@ class Tracker(Protocol):
         """Return the id of the comment that carries this marker, if the call took effect."""
         ...
 
-    async def edit_comment(self, issue_id: str, comment_id: str, body: str) -> None:
-        """Replace a comment's text (1 call)."""
+    async def edit_comment(
+        self, issue_id: str, comment_id: str, body: str, *, restrict_to_role: str | None = None
+    ) -> None:
+        """Replace a comment's text (1 call). Name the role again that a comment was restricted to."""
         ...
 
     async def delete_comment(self, issue_id: str, comment_id: str) -> None:

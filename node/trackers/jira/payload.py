@@ -43,15 +43,15 @@ class Reader:
             absent_is_empty: whether an absent list of comments, attachments or worklogs is an empty one (a GET) or
                 one that was not told (a webhook), which makes the issue incomplete.
         """
-        fields = mapping(raw.get("fields"), "an issue without fields")
         key = word(raw, "key", "an issue")
+        fields = mapping(raw.get("fields"), f"issue {key}, without fields,")
         kind = mapping(fields.get("issuetype"), f"the type of {key}")
         comments, all_comments = self._comments(fields, absent_is_empty=absent_is_empty)
         worklogs, all_worklogs = self._worklogs(fields, absent_is_empty=absent_is_empty)
         files = fields.get("attachment")
         custom, all_custom = self._custom(fields)
         return Issue(
-            id=identifier(raw, "an issue"),
+            id=identifier(raw, f"issue {key}"),
             key=key,
             project=_project(fields, key),
             type=word(kind, "name", f"the type of {key}"),

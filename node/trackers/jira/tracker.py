@@ -143,12 +143,12 @@ class JiraTracker:
     async def issue(self, ref: str) -> Issue:
         """Return an issue by id or key, whole (1 call; more where Jira cuts long lists of comments or worklogs)."""
         path = f"issue/{_checked(ref, _ISSUE, 'an issue id or key')}"
-        raw = mapping(await self._client.get(path, {"fields": "*all"}, what=f"show issue {ref}"), "an issue")
+        raw = mapping(await self._client.get(path, {"fields": "*all"}, what=f"show issue {ref}"), f"issue {ref}")
         reader = await self._lookup.reader_for([raw])
         found = reader.issue(raw)
         if found.complete:
             return found
-        fields = dict(mapping(raw.get("fields"), "an issue without fields"))
+        fields = dict(mapping(raw.get("fields"), f"issue {ref} without fields"))
         comments_cut, worklogs_cut = reader.cut(fields)
         if comments_cut:
             # Asked for with their properties, comments without any have none and are not internal.
@@ -228,9 +228,7 @@ class JiraTracker:
         properties = _marked(marker)
         if internal:
             properties.append({"key": INTERNAL, "value": {"internal": True}})
-        comment: dict[str, Any] = {"body": body, "properties": properties}
-        if restrict_to_role is not None:
-            comment["visibility"] = {"type": "role", "value": restrict_to_role}
+        comment = {"body": body, "properties": properties, **_visibility(restrict_to_role)}
         path = f"issue/{_checked(issue_id, _ISSUE, 'an issue id')}/comment"
         what = f"add a comment to issue {issue_id}"
         return await self._lookup.create(path, comment, _new_id, what=what)
@@ -242,11 +240,16 @@ class JiraTracker:
                 return identifier(comment, "a comment")
         return None
 
-    async def edit_comment(self, issue_id: str, comment_id: str, body: str) -> None:
-        """Replace a comment's text (1 call)."""
-        path = _part(issue_id, "comment", comment_id)
+    async def edit_comment(
+        self, issue_id: str, comment_id: str, body: str, *, restrict_to_role: str | None = None
+    ) -> None:
+        """Replace a comment's text (1 call).
+
+        Jira Data Center does not promise that an edit without a restriction keeps the one that the comment has.
+        """
         what = f"change comment {comment_id} of issue {issue_id}"
-        await self._client.send("PUT", path, {"body": body}, what=what)
+        comment = {"body": body, **_visibility(restrict_to_role)}
+        await self._client.send("PUT", _part(issue_id, "comment", comment_id), comment, what=what)
 
     async def delete_comment(self, issue_id: str, comment_id: str) -> None:
         """Delete a comment (1 call)."""
@@ -362,6 +365,10 @@ def _part(issue_id: str, kind: str, part_id: str) -> str:
 
 def _marked(marker: str) -> list[dict[str, Any]]:
     return [{"key": MARKER, "value": {"marker": marker}}]
+
+
+def _visibility(role: str | None) -> dict[str, Any]:
+    return {} if role is None else {"visibility": {"type": "role", "value": role}}
 
 
 def _new_id(raw: Mapping[str, Any]) -> str:
