@@ -24,6 +24,7 @@ from node.sandbox.render import Renderer
 from node.sandbox.routes import attachment, comment, issue, meta, project, properties, search, server, webhook
 from node.sandbox.routes.call import CALLER, RENDERER, WORLD, answer
 from node.sandbox.store import World
+from node.sandbox.web import install as install_pages
 from node.sandbox.webhooks import WebhookSender
 
 log = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ def build_app(
     for prefix in (API, "/rest/api/latest"):
         app.router.add_routes([web.route(one.method, prefix + one.path, one.handler) for one in REST_ROUTES])
     app.router.add_routes([*webhook.ROUTES, *attachment.CONTENT_ROUTES])
+    install_pages(app, world)
     app.cleanup_ctx.append(_sending)
     return app
 

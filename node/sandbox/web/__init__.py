@@ -15,7 +15,7 @@ from importlib.resources import files
 from aiohttp import web
 
 from node.sandbox.store import World
-from node.sandbox.web.handlers import Handler, Pages, Search
+from node.sandbox.web.handlers import Handler, Pages
 from node.sandbox.web.pieces import SCRIPT, STYLE
 from node.sandbox.web.requests import HEADERS
 from node.sandbox.web.session import Sessions
@@ -23,10 +23,10 @@ from node.sandbox.web.session import Sessions
 _SECRET_BYTES = 32
 
 
-def install(app: web.Application, world: World, search: Search, *, secret: bytes | None = None) -> None:
+def install(app: web.Application, world: World, *, secret: bytes | None = None) -> None:
     """Add the pages to an application. ``secret`` signs cookies and forms; a fresh one unless it is given."""
     sessions = Sessions(world, secret if secret is not None else secrets.token_bytes(_SECRET_BYTES))
-    app.add_routes(Pages(world, sessions, search).routes())
+    app.add_routes(Pages(world, sessions).routes())
     for address, name, content_type in ((STYLE, "style.css", "text/css"), (SCRIPT, "script.js", "text/javascript")):
         app.router.add_get(address, _asset(files(__name__).joinpath(name).read_bytes(), content_type))
 
@@ -38,4 +38,4 @@ def _asset(content: bytes, content_type: str) -> Handler:
     return handler
 
 
-__all__ = ["Search", "install"]
+__all__ = ["install"]

@@ -12,8 +12,10 @@ from aiohttp import web
 
 from node.sandbox import attachments, comments, issues, transitions
 from node.sandbox.errors import Forbidden, JiraProblem, NotThere
+from node.sandbox.jql import JqlError
 from node.sandbox.model import Issue, Project, Transition
 from node.sandbox.permissions import can_read, may, require, visible_issue
+from node.sandbox.queries import run_query
 from node.sandbox.store import World
 from node.sandbox.web import requests
 from node.sandbox.web.html import tag
@@ -27,8 +29,6 @@ from node.sandbox.web.session import Session, Sessions
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Shown = Callable[[View, web.Request], web.Response]
 Done = Callable[[View, web.Request, Posted], web.Response]
-Search = Callable[[View, str], Sequence[Issue]]
-"""Finds what a query asks for and the person may see, in order; raises JiraProblem for a wrong query."""
 
 _A_YEAR = 365 * 24 * 60 * 60
 _LAST_START = 10_000_000
@@ -37,10 +37,9 @@ _LAST_START = 10_000_000
 class Pages:
     """The handlers, one per page or act."""
 
-    def __init__(self, world: World, sessions: Sessions, search: Search) -> None:
+    def __init__(self, world: World, sessions: Sessions) -> None:
         self._world = world
         self._sessions = sessions
-        self._search = search
 
     def routes(self) -> list[web.RouteDef]:
         """Return every page and act with its address."""
@@ -108,7 +107,7 @@ class Pages:
     # --- looking
 
     def _overview(self, view: View, _request: web.Request) -> web.Response:
-        recent = self._search(view, "ORDER BY updated DESC")
+        _, recent = run_query(self._world, "ORDER BY updated DESC", view.user)
         return page(overview(view, self._projects(view, "BROWSE_PROJECTS"), recent))
 
     def _issues(self, view: View, request: web.Request) -> web.Response:
@@ -118,9 +117,9 @@ class Pages:
         messages: Sequence[str] = ()
         found: Sequence[Issue] = ()
         try:
-            found = self._search(view, jql or "ORDER BY updated DESC")
-        except JiraProblem as problem:
-            messages = _messages(problem)
+            _, found = run_query(self._world, jql.strip() or "ORDER BY updated DESC", view.user)
+        except JqlError as wrong:
+            messages = wrong.messages
         first = min(int(start), _LAST_START) if start.isdecimal() and start.isascii() else 0
         text = listing(view, jql=jql, found=found, start=first, messages=messages, project=project)
         return page(text, status=400 if messages else 200)
