@@ -163,7 +163,7 @@ def bare_python(source: str, direction: Direction) -> Any:
             return json.loads(names["_evaluate"](names["_rule"], 0, job))
 
     run.names = names  # type: ignore[attr-defined]
-    run.job = lambda given: job_for(given, direction, SCHEMA, known, given.now or "")  # type: ignore[attr-defined]
+
     return run
 
 

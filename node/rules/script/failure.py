@@ -151,9 +151,11 @@ def _raised(error: MontyError, script: Script, loops: Sequence[int]) -> tuple[st
     if isinstance(inner, TimeoutError):
         where = f" Loops begin in line {', '.join(map(str, loops[:8]))}." if loops else ""
         return "it computed for longer than 1 s.", _TIME_ADVICE + where
-    said = [(message, advice) for kind, message, advice in _LIMITS if isinstance(inner, kind)]
-    said += [explain(text, script) for kind, explain in _EXPLAINED if isinstance(inner, kind)]
-    return said[0] if said else (f"{type(inner).__name__}: {text}." if text else f"{type(inner).__name__}.", "")
+    explained = [(message, advice) for kind, message, advice in _LIMITS if isinstance(inner, kind)]
+    explained += [explain(text, script) for kind, explain in _EXPLAINED if isinstance(inner, kind)]
+    return (
+        explained[0] if explained else (f"{type(inner).__name__}: {text}." if text else f"{type(inner).__name__}.", "")
+    )
 
 
 _LIMITS: tuple[tuple[type[BaseException], str, str], ...] = (

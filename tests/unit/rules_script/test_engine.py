@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from typing_extensions import override
 
 from node.errors import RuleError, TrackerBusy
 from node.rules.comments import format_comment, format_worklog
@@ -381,6 +382,7 @@ async def test_a_failing_tracker_is_not_a_failing_rule(engine: MontyEngine) -> N
     """An error of Jira goes through unchanged, so that it is tried again; the rule cannot catch it."""
 
     class Busy(JiraAtHand):
+        @override
         async def priority(self, name: str) -> str | None:
             await super().priority(name)
             raise TrackerBusy("Jira asks for patience.", retry_after=5)
@@ -419,6 +421,7 @@ async def test_memory_asks_helpers_again() -> None:
     class Changing(JiraAtHand):
         answer: str | None = "High"
 
+        @override
         async def priority(self, name: str) -> str | None:
             await super().priority(name)
             return self.answer
