@@ -118,7 +118,7 @@ class Node:
                     allow_http=settings.sync.allow_http, allow_private=settings.sync.allow_private_peers
                 )
             ),
-            hooks=Hooks(received=lambda _id: self._inbox.crew.wake()),
+            hooks=Hooks(received=lambda _id: self._inbox.received()),
             crash_point=self._crash_point,
         )
         self._rules = RuleBook(self._store, clock, keys=keys, engine=None)
@@ -223,7 +223,7 @@ class Node:
             await asyncio.gather(self._registrar, return_exceptions=True)
         await self._poller.stop()
         await self._changes.crew.stop()
-        await self._inbox.crew.stop()
+        await self._inbox.stop()
         await self._transport.stop()
         await self._tracker.close()
         await self._store.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from node.crew import Crew, Job
 from node.errors import TrackerBusy, TrackerError
@@ -25,6 +27,8 @@ class InboxFeed:
         self._site = site
         self._incoming = incoming
         self._size = size
+        self._looking: asyncio.Task[None] | None = None
+        self._look_again = False
         self.crew: Crew[Received] = Crew(
             "inbox",
             find=self._find,
@@ -33,6 +37,13 @@ class InboxFeed:
             clock=site.clock,
             size=size,
         )
+
+    async def stop(self) -> None:
+        """Stop at once; every row is found again."""
+        await self.crew.stop()
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     async def _find(self) -> Sequence[Job[Received]]:
         now = self._site.clock.now_ms()
@@ -48,6 +59,31 @@ class InboxFeed:
         if settled is Settled.FILES:
             due = self._site.clock.now_ms() + FILES_MS
             await self._site.store.write(lambda tx: inbox.wait(tx, row.id, due))
+            await self._wake_complete()  # the files may have come in between
+
+    def received(self) -> None:
+        """Messages or files have come in: look for rows that can go on."""
+        self.crew.wake()
+        if self._incoming.missing and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._wake_complete(), name="files for the inbox")
+        elif self._incoming.missing:
+            self._look_again = True
+
+    async def _wake_complete(self) -> None:
+        """Make those rows due whose files are all here."""
+        while True:
+            self._look_again = False
+            complete = []
+            for row_id, (connection_id, digests) in list(self._incoming.missing.items()):
+                if all([await self._site.files.arrived(connection_id, sha256) for sha256 in digests]):
+                    complete.append(row_id)
+            for row_id in complete:
+                self._incoming.missing.pop(row_id, None)
+            if complete:
+                await self._site.store.write(partial(inbox.make_due, inbox_ids=tuple(complete)))
+                self.crew.wake()
+            if not self._look_again:
+                return
 
     async def _postpone(self, row: Received, error: TrackerError) -> None:
         now, attempts = self._site.clock.now_ms(), row.attempts + 1
