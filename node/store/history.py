@@ -24,14 +24,20 @@ class Event:
     event: str
     rule_version: int | None = None
     detail: Mapping[str, Any]
+    origins: Mapping[str, Any] | None = None
+    """What `node.rules.explain.origins_to_json` gives: which step let each field through."""
 
 
 async def add(tx: Transaction, event: Event) -> None:
     """Write one event down."""
     await tx.execute(
-        "INSERT INTO history (connection_id, link_id, at_ms, direction, event, rule_version, detail) "
-        "VALUES (:connection_id, :link_id, :at_ms, :direction, :event, :rule_version, :detail)",
-        {**asdict(event), "detail": json.dumps(event.detail, ensure_ascii=False)},
+        "INSERT INTO history (connection_id, link_id, at_ms, direction, event, rule_version, detail, origins) "
+        "VALUES (:connection_id, :link_id, :at_ms, :direction, :event, :rule_version, :detail, :origins)",
+        {
+            **asdict(event),
+            "detail": json.dumps(event.detail, ensure_ascii=False),
+            "origins": None if event.origins is None else json.dumps(event.origins, ensure_ascii=False),
+        },
     )
 
 
@@ -63,6 +69,7 @@ def _event(row: Row) -> Event:
         event=row["event"],
         rule_version=row["rule_version"],
         detail=json.loads(row["detail"]),
+        origins=None if row["origins"] is None else json.loads(row["origins"]),
     )
 
 

@@ -127,6 +127,19 @@ async def find(
     return None
 
 
+async def local_key(reader: Reader, connection_id: int, remote: str) -> str | None:
+    """Return the key of our issue whose twin has this key or handle, while they are linked."""
+    for column in ("twin", "twin_key"):
+        row = await reader.fetch_one(
+            f"SELECT issue_key FROM link WHERE connection_id = :connection_id AND {column} = :remote "  # noqa: S608 - one of two literals
+            "AND state = 'active' ORDER BY id LIMIT 1",
+            {"connection_id": connection_id, "remote": remote},
+        )
+        if row is not None:
+            return str(row["issue_key"])
+    return None
+
+
 async def linked_ids(reader: Reader, issue_ids: Sequence[str]) -> set[str]:
     """Return which of these issues have an active link."""
     rows = await reader.fetch_all(

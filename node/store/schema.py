@@ -1,7 +1,8 @@
 """The tables of one node, described once. Never a statement, never a decision.
 
 Reading order: a *connection* has *streams*; a *change* of an issue becomes a *link* and an *outbox* row; an
-*inbox* row becomes *steps* against the tracker; what cannot go on is a *problem*; what happened is *history*.
+*inbox* row becomes *steps* against the tracker; what cannot go on is a *problem*; what happened is *history*, and what
+left is in the *ledger*.
 Times are milliseconds since 1970 UTC. JSON columns hold text that ``node`` wrote itself and reads back.
 """
 
@@ -137,6 +138,7 @@ link = _table(
     UniqueConstraint("connection_id", "twin"),
     Index("ix_link_issue_id", "issue_id"),
     Index("ix_link_issue_key", "issue_key"),
+    Index("ix_link_connection_id_twin_key", "connection_id", "twin_key"),
 )
 
 twin_item = _table(  # a comment, file or worklog of ours that the sync made for one of theirs
@@ -267,7 +269,33 @@ history = _table(
     Column("event", Text, nullable=False),  # sent, applied, outcome, conflict, skipped, held, linked, ended
     Column("rule_version", Integer),
     Column("detail", Text, nullable=False, server_default="{}"),  # JSON
+    Column("origins", Text),  # JSON: field -> step, line and sources of the rules that let it through
     Index("ix_history_link_id_id", "link_id", "id"),
+)
+
+ledger = _table(  # what was sealed, one chain of hashes a connection; rows are added, never changed
+    "ledger",
+    Column("connection_id", Integer, ForeignKey("connection.id"), nullable=False),
+    Column("number", Integer, nullable=False),  # 1, 2, 3, ... within the connection
+    Column("at_ms", Integer, nullable=False),
+    Column("conn", LargeBinary, nullable=False),  # 16 bytes on the wire
+    Column("peer_node_key", LargeBinary, nullable=False),  # to whom
+    Column("link_id", Integer),
+    Column("issue_key", Text),  # as it was then
+    Column("kind", Text, nullable=False),
+    Column("mid", Text),
+    Column("epoch", Integer),
+    Column("seq", Integer),
+    Column("revision", Integer),
+    Column("rule_version", Integer),
+    Column("head", LargeBinary, nullable=False),  # SHA-256 over the envelope's header
+    Column("payload_sha256", LargeBinary, nullable=False),
+    Column("payload", LargeBinary),  # exactly as sealed; not in the hash, so that it may be dropped later
+    Column("prev", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("connection_id", "number"),
+    Index("ix_ledger_issue_key", "issue_key"),
+    Index("ix_ledger_link_id", "link_id"),
 )
 
 cursor = _table("cursor", Column("name", Text, primary_key=True), Column("value", Text, nullable=False))

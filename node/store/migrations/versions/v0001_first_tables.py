@@ -141,6 +141,32 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "ledger",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at_ms", sa.Integer(), nullable=False),
+        sa.Column("conn", sa.LargeBinary(), nullable=False),
+        sa.Column("peer_node_key", sa.LargeBinary(), nullable=False),
+        sa.Column("link_id", sa.Integer(), nullable=True),
+        sa.Column("issue_key", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("mid", sa.Text(), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=True),
+        sa.Column("seq", sa.Integer(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=True),
+        sa.Column("rule_version", sa.Integer(), nullable=True),
+        sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.Column("payload_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=True),
+        sa.Column("prev", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["connection_id"], ["connection.id"], name=op.f("fk_ledger_connection_id")),
+        sa.PrimaryKeyConstraint("connection_id", "number", name=op.f("pk_ledger")),
+        sqlite_strict=True,
+    )
+    op.create_index("ix_ledger_issue_key", "ledger", ["issue_key"], unique=False)
+    op.create_index("ix_ledger_link_id", "ledger", ["link_id"], unique=False)
+    op.create_table(
         "link",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("connection_id", sa.Integer(), nullable=False),
@@ -170,6 +196,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("connection_id", "twin", name=op.f("uq_link_connection_id_twin")),
         sqlite_strict=True,
     )
+    op.create_index("ix_link_connection_id_twin_key", "link", ["connection_id", "twin_key"], unique=False)
     op.create_index("ix_link_issue_id", "link", ["issue_id"], unique=False)
     op.create_index("ix_link_issue_key", "link", ["issue_key"], unique=False)
     op.create_table(
@@ -260,6 +287,7 @@ def upgrade() -> None:
         sa.Column("event", sa.Text(), nullable=False),
         sa.Column("rule_version", sa.Integer(), nullable=True),
         sa.Column("detail", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("origins", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
             ["connection_id"], ["connection.id"], name=op.f("fk_history_connection_id"), ondelete="CASCADE"
         ),
