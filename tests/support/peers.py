@@ -57,6 +57,8 @@ class PeerNode:
     """The address that the peer is told, if it is not the node's own: a proxy's."""
     received: list[int] = field(default_factory=list)
     resyncs: list[int] = field(default_factory=list)
+    delivered: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set whenever the peer has signed for more."""
 
     async def start(self) -> None:
         self.keys = KeyFolder(self.folder / "keys", self.clock.random_bytes)
@@ -70,7 +72,11 @@ class PeerNode:
             files=self.files,
             clock=self.clock,
             settings=self.settings,
-            hooks=Hooks(received=self.received.append, resync=self.resyncs.append),
+            hooks=Hooks(
+                received=self.received.append,
+                resync=self.resyncs.append,
+                acked=lambda _connection_id: self.delivered.set(),
+            ),
             crash_point=self.crash_point,
         )
         app = web.Application()
