@@ -99,7 +99,9 @@ async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse
 async def _authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path.startswith(("/rest/", "/secure/")):
         world = request.app[WORLD]
-        request[CALLER] = caller_of(world, request)
+        calling = caller_of(world, request)
+        if calling is not None:
+            request[CALLER] = calling
         check_origin(request)
     response = await handler(request)
     caller = request.get(CALLER)

@@ -26,7 +26,7 @@ from node.sandbox.store import World
 
 WORLD = web.AppKey("world", World)
 RENDERER = web.AppKey("renderer", Renderer)
-CALLER = "sandbox.caller"
+CALLER = web.RequestKey("caller", User)
 MAX_PAGE = 1000
 """Jira's default ``jira.search.views.default.max``: no page is longer."""
 
