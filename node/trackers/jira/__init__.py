@@ -1,13 +1,17 @@
-"""Our Jira, Data Center or Cloud, behind the port of `node.trackers.base`. Start at `tracker.JiraTracker`.
+"""Our Jira, Data Center or Cloud, behind the port of `node.trackers.base`.
 
-`tracker` says which call does what; `payload` and `custom` translate between REST JSON and our words, `writing` the
-other way (all pure); `webhooks` reads notices and registers for them; `client` makes one call and judges its answer,
-with `failures` for the words and `wire` for the socket.
+Read in this order:
+
+1. `tracker`: which call does what; `lookup`: what its methods share (what is known, paging, searching, refusals).
+2. `payload`, `custom`, `setup`, `shapes`: REST JSON into our words; `writing`: our words into REST JSON. All pure.
+3. `sweep`: paging through what is being updated; `files`: attachments on their way; `webhooks`: notices.
+4. `client`: one call, bounded and judged; `failures`: what went wrong, in words; `access`: addresses, tokens, times;
+   `wire`: the last step to the socket, which knows whether a request was sent.
 """
 
 from __future__ import annotations
 
-from node.trackers.jira.client import Auth, Timeouts
+from node.trackers.jira.access import Auth, Timeouts
 from node.trackers.jira.tracker import JiraTracker
 
 __all__ = ["Auth", "JiraTracker", "Timeouts"]

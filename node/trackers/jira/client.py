@@ -6,7 +6,8 @@ used, because they read answers of any length and take error bodies apart withou
 raises a TypeError), and its session's ``request`` does both, so prepared requests are sent directly.
 
 Never decides what to call and never retries. The token travels in the ``Authorization`` header to the tracker's own
-origin only: redirects are not followed (`wire`), and addresses from answers are not fetched unless they are ours.
+origin only: redirects are not followed (`wire`), and addresses from answers are not fetched unless they are ours
+(`access`).
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import jira
 import requests
 
 from node.clock import Clock
-from node.errors import ConfigError, TrackerNonsense, TrackerRefused, TrackerUnreachable
-from node.trackers.jira.failures import Answer, Call, bad_answer, clean, judge, no_answer, too_big
+from node.errors import TrackerNonsense, TrackerRefused, TrackerUnreachable
+from node.trackers.jira.access import Auth, Timeouts, checked_url, is_loopback, owns
+from node.trackers.jira.failures import Answer, Call, bad_answer, judge, no_answer, too_big
 from node.trackers.jira.wire import CutError, Guard, GuardedAdapter, TooBigError, guarded, parts, write_new
 
 MAX_ANSWER = 32 * 1024 * 1024
@@ -36,40 +37,6 @@ MAX_ERROR = 256 * 1024
 """Bytes of an error's body that are read for its reasons."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Auth:
-    """How we prove who we are: a bearer token, or a user with a token or password (Basic). The secret is not shown."""
-
-    secret: str = field(repr=False)
-    user: str | None = None
-    """User name on Data Center, e-mail address on Cloud; None for a bearer token."""
-
-    def __post_init__(self) -> None:
-        texts = (self.secret, "-" if self.user is None else self.user)
-        fine = all(text and text.isprintable() and text == text.strip() for text in texts)
-        if not fine or ":" in (self.user or ""):
-            raise ConfigError(
-                "The Jira token or user cannot be used: it is empty, or has spaces or line breaks around or in it.",
-                advice="Copy it again, without anything around it.",
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long calls may take, in seconds. ``slowest`` in bytes per second adds time for what is large."""
-
-    connect: float = 10.0
-    silence: float = 60.0
-    """Between two bytes of an answer."""
-    whole: float = 120.0
-    """For everything, from the connection to the last byte."""
-    slowest: int = 64 * 1024
-
-    def for_bytes(self, count: int) -> float:
-        """Return the time that a transfer of so many bytes may take."""
-        return self.whole + count / self.slowest
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +60,8 @@ class JiraClient:
         max_parallel: int = 4,
         max_answer: int = MAX_ANSWER,
     ) -> None:
-        self.url = _checked_url(url)
+        self.url = checked_url(url)
+        self._on_this_machine = is_loopback(self.url)
         self._auth = auth
         self._clock = clock
         self._timeouts = timeouts or Timeouts()
@@ -149,7 +117,7 @@ class JiraClient:
             OSError: the file cannot be written; FileExistsError where it is there already.
         """
         call = Call(what)
-        if not self.owns(url):
+        if not owns(self.url, url):
             raise TrackerNonsense(
                 f"Jira was asked to {what}, but the address that it names is not its own, so it was not fetched.",
                 advice="Is the base URL in Jira's general settings the same as the Jira URL of this node?",
@@ -171,17 +139,6 @@ class JiraClient:
             ) from None
         if written != size:
             raise TrackerNonsense(f"Jira was asked to {what}: {size} bytes were announced, but {written} came.")
-
-    def owns(self, url: str) -> bool:
-        """Tell whether an absolute address is on the tracker itself: same scheme, host, port, and below its path."""
-        try:
-            ours, other = urlsplit(self.url), urlsplit(url)
-            same = (ours.scheme, ours.hostname, _port(ours)) == (other.scheme, other.hostname, _port(other))
-        except ValueError:
-            return False
-        path = unquote(other.path)
-        plain = "@" not in other.netloc and "\\" not in url + path and "/../" not in f"{path}/"
-        return same and plain and f"{other.path}/".startswith(f"{ours.path}/")
 
     async def close(self) -> None:
         """End running calls and release the network."""
@@ -234,6 +191,8 @@ class JiraClient:
             session = self._session
             prepared = session.prepare_request(requests.Request(method, url, **request))
             settings = session.merge_environment_settings(prepared.url or url, {}, True, None, None)  # noqa: FBT003 - its API
+            if self._on_this_machine:
+                settings["proxies"] = {}
             timeout = (self._timeouts.connect, self._timeouts.silence)
             try:
                 with session.send(prepared, timeout=timeout, allow_redirects=False, **settings) as response:
@@ -286,24 +245,6 @@ class JiraClient:
 
 def _stopping(call: Call) -> TrackerUnreachable:
     return TrackerUnreachable(f"Jira was not asked to {call.what}: this node is stopping.")
-
-
-def _checked_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and _port(parts) is not None
-    except ValueError:
-        fine = False
-    if not fine or "@" in parts.netloc or parts.query or parts.fragment or "{" in url:
-        raise ConfigError(
-            f"{clean(url.rpartition('@')[2])!r} cannot be a Jira URL.",
-            advice="Give the address from the browser, like https://jira.example.com, without a user or a query.",
-        )
-    return url.rstrip("/")
-
-
-def _port(parts: Any) -> int | None:
-    return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _json(call: Call, answer: Answer) -> Any:

@@ -22,7 +22,8 @@ from node.clock import Clock
 from node.errors import TrackerNonsense, TrackerNotFound, TrackerRefused, UsageError
 from node.trackers.base import Change, Field, FileToAttach, Page, Project, TrackerInfo, Transition, WebhookState
 from node.trackers.issue import Attachment, Issue, IssueRef, User, Value
-from node.trackers.jira.client import MAX_ANSWER, Auth, JiraClient, Timeouts
+from node.trackers.jira.access import Auth, Timeouts
+from node.trackers.jira.client import MAX_ANSWER, JiraClient
 from node.trackers.jira.custom import read_moment
 from node.trackers.jira.files import in_order, multipart
 from node.trackers.jira.lookup import MARKER, PAGE, Lookup, marker_of, uncertain_if_nonsense

@@ -26,7 +26,8 @@ from node.errors import (
     TrackerUncertain,
     TrackerUnreachable,
 )
-from node.trackers.jira.client import Auth, JiraClient, Timeouts
+from node.trackers.jira.access import Auth, Timeouts
+from node.trackers.jira.client import JiraClient
 from tests.support.raw_jira import RawJira, Respond, Seen, always, raw_jira, reply, until
 
 SECRET = "s3cret-token-value"

@@ -1,0 +1,139 @@
+"""Calls over TLS and through a proxy: the same knowledge of what was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from node.clock import SystemClock
+from node.errors import TrackerUncertain, TrackerUnreachable
+from node.trackers.jira.access import Auth, Timeouts
+from node.trackers.jira.client import JiraClient
+from tests.support.raw_jira import Seen, always, raw_jira, reply
+
+
+def certificate(folder: Path) -> Path:
+    """Write a key with a certificate for 127.0.0.1 that only a test trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "jira.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + built.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@asynccontextmanager
+async def tls_jira(path: Path, *, answers: bool = True) -> AsyncIterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    tasks = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                if answers:
+                    writer.write(reply(200, {"ok": True}))
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
+    try:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in tasks:
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
+
+
+async def test_a_trusted_certificate_is_accepted_and_time_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificates of the machine, or those that its environment names, decide; a call can be cut under TLS."""
+    path = certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    async with tls_jira(path) as url:
+        client = JiraClient(url, Auth("token"), clock=SystemClock())
+        assert await client.get("myself", what="say who we are") == {"ok": True}
+        await client.close()
+    async with tls_jira(path, answers=False) as url:
+        client = JiraClient(url, Auth("token"), clock=SystemClock(), timeouts=Timeouts(whole=0.5))
+        with pytest.raises(TrackerUncertain, match="in time"):
+            await client.send("DELETE", "issue/1", what="delete issue 1")
+        await client.close()
+
+
+async def test_an_untrusted_certificate_ends_before_anything_is_sent(tmp_path: Path) -> None:
+    """The token is not shown to whoever sits in between; the message names the certificate."""
+    async with tls_jira(certificate(tmp_path)) as url:
+        client = JiraClient(url, Auth("token"), clock=SystemClock())
+        with pytest.raises(TrackerUnreachable, match="certificate is not trusted"):
+            await client.send("DELETE", "issue/1", what="delete issue 1")
+        await client.close()
+
+
+async def test_calls_go_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also there it is known whether a request was sent."""
+
+    async def cut(_seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with raw_jira(always(reply(200, {"ok": True}))) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        client = JiraClient("http://jira.example.com", Auth("token"), clock=SystemClock())
+        assert await client.get("myself", what="say who we are") == {"ok": True}
+        assert proxy.seen[0].target == "http://jira.example.com/rest/api/2/myself"
+        await client.close()
+    async with raw_jira(cut) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        client = JiraClient("http://jira.example.com", Auth("token"), clock=SystemClock())
+        with pytest.raises(TrackerUncertain):
+            await client.send("DELETE", "issue/1", what="delete issue 1")
+        await client.close()
+    client = JiraClient("http://jira.example.com", Auth("token"), clock=SystemClock())
+    with pytest.raises(TrackerUnreachable):
+        await client.send("DELETE", "issue/1", what="delete issue 1")
+    await client.close()
+
+
+async def test_a_jira_on_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that the environment names cannot reach our loopback, and has no business there."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with raw_jira(always(reply(200, {"ok": True}))) as jira:
+        client = JiraClient(jira.url, Auth("token"), clock=SystemClock())
+        assert await client.get("myself", what="say who we are") == {"ok": True}
+        await client.close()
