@@ -14,6 +14,7 @@ async def read(reader: Reader, name: str) -> str | None:
 async def write(tx: Transaction, name: str, value: str) -> None:
     """Move a cursor."""
     await tx.execute(
-        "INSERT INTO cursor (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        "INSERT INTO cursor (name, value) VALUES (:name, :value) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         {"name": name, "value": value},
     )

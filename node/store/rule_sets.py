@@ -45,7 +45,7 @@ async def publish(
             "author": author,
             "why": why,
             "now_ms": now_ms,
-        },  # fmt: skip
+        },
     )
     return version
 

@@ -34,8 +34,9 @@ metadata = MetaData(
 )
 
 
-def _table(name: str, *parts: SchemaItem) -> Table:
-    return Table(name, metadata, *parts, sqlite_strict=True)
+def _table(name: str, *parts: SchemaItem, ids_stay_unique: bool = False) -> Table:
+    """Describe a table. ``ids_stay_unique``: rows are deleted, and others remember their ids."""
+    return Table(name, metadata, *parts, sqlite_strict=True, sqlite_autoincrement=ids_stay_unique)
 
 
 def _connection_id() -> Column[Any]:
@@ -64,6 +65,7 @@ connection = _table(
     Column("created_ms", Integer, nullable=False),
     Column("last_sync_ms", Integer),
     Column("closed_ms", Integer),
+    ids_stay_unique=True,
 )
 
 invitation = _table(  # finds the connection that a code was made for; the code itself is in the pairing record
@@ -139,6 +141,7 @@ link = _table(
     Index("ix_link_issue_id", "issue_id"),
     Index("ix_link_issue_key", "issue_key"),
     Index("ix_link_connection_id_twin_key", "connection_id", "twin_key"),
+    ids_stay_unique=True,
 )
 
 twin_item = _table(  # a comment, file or worklog of ours that the sync made for one of theirs
@@ -171,6 +174,7 @@ change = _table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_ms", Integer, nullable=False, server_default="0"),
     Index("ix_change_state_id", "state", "id"),
+    ids_stay_unique=True,
 )
 
 outbox = _table(
@@ -195,6 +199,7 @@ outbox = _table(
     Index("ix_outbox_connection_id_state_id", "connection_id", "state", "id"),
     Index("ix_outbox_connection_id_epoch_seq", "connection_id", "epoch", "seq"),
     Index("ix_outbox_link_id", "link_id"),
+    ids_stay_unique=True,
 )
 
 inbox = _table(
@@ -218,6 +223,7 @@ inbox = _table(
     Index("ix_inbox_state_id", "state", "id"),
     Index("ix_inbox_connection_id_mid", "connection_id", "mid"),
     Index("ix_inbox_connection_id_issue", "connection_id", "issue"),
+    ids_stay_unique=True,
 )
 
 step = _table(  # a call to the tracker that must not happen twice: intent, call, result

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connection")),
         sa.UniqueConstraint("conn", name=op.f("uq_connection_conn")),
         sa.UniqueConstraint("name", name=op.f("uq_connection_name")),
+        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_table(
@@ -98,6 +99,7 @@ def upgrade() -> None:
             ["connection_id"], ["connection.id"], name=op.f("fk_change_connection_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_change")),
+        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_index("ix_change_state_id", "change", ["state", "id"], unique=False)
@@ -123,6 +125,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
         sa.UniqueConstraint("connection_id", "epoch", "seq", name=op.f("uq_inbox_connection_id_epoch_seq")),
+        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_index("ix_inbox_connection_id_issue", "inbox", ["connection_id", "issue"], unique=False)
@@ -194,6 +197,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("connection_id", "handle", name=op.f("uq_link_connection_id_handle")),
         sa.UniqueConstraint("connection_id", "issue_id", name=op.f("uq_link_connection_id_issue_id")),
         sa.UniqueConstraint("connection_id", "twin", name=op.f("uq_link_connection_id_twin")),
+        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_index("ix_link_connection_id_twin_key", "link", ["connection_id", "twin_key"], unique=False)
@@ -320,11 +324,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["link_id"], ["link.id"], name=op.f("fk_outbox_link_id"), ondelete="SET NULL"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("connection_id", "mid", name=op.f("uq_outbox_connection_id_mid")),
+        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index(
-        "ix_outbox_connection_id_epoch_seq", "outbox", ["connection_id", "epoch", "seq"], unique=False
-    )
+    op.create_index("ix_outbox_connection_id_epoch_seq", "outbox", ["connection_id", "epoch", "seq"], unique=False)
     op.create_index("ix_outbox_connection_id_state_id", "outbox", ["connection_id", "state", "id"], unique=False)
     op.create_index("ix_outbox_link_id", "outbox", ["link_id"], unique=False)
     op.create_table(
