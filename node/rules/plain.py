@@ -5,6 +5,7 @@ Pure. What comes back from a script is untrusted: it is checked against what was
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, fields, is_dataclass
@@ -99,15 +100,21 @@ def read_text(data: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
+_ENTRIES: dict[type[Any], TypeAdapter[list[Any]]] = {
+    kind: TypeAdapter(list[kind])  # type: ignore[valid-type]
+    for kind in (SharedComment, SharedAttachment, SharedWorklog, DraftComment, DraftAttachment, DraftWorklog)
+}
+
+
 def _read(kind: type[T], entries: Any, name: str) -> tuple[T, ...] | None:
     if entries is None:
         return None
     if not isinstance(entries, list) or len(entries) > LIMITS[name]:
         raise Untrusted(f"its {name} are not a list of at most {LIMITS[name]:,}")
     known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
-    bare = [{key: value for key, value in entry.items() if key in known} for entry in entries]
+    bare = [{key: entry[key] for key in known if key in entry} for entry in entries if isinstance(entry, dict)]
     try:
-        return tuple(TypeAdapter(list[kind]).validate_python(bare, strict=True))  # type: ignore[valid-type]
+        return tuple(_ENTRIES[kind].validate_json(json.dumps(bare), strict=True))
     except ValidationError as error:
         place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise Untrusted(f"its {name} have the wrong shape at {place}") from None
