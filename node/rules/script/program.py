@@ -6,13 +6,14 @@ Works on the prelude's own text, which is ours; the script's text passes through
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
 from typing_extensions import override
 
 from node.rules.script import words
+from node.rules.script.engine import Direction
 
 _MAKERS = {
     "comments": "Comments()", "attachments": "Attachments()", "worklogs": "Worklogs()", "workflow": "Workflow()",
@@ -20,17 +21,28 @@ _MAKERS = {
     "options": "Options()", "sync": "Sync()", "dates": "Dates()",
 }  # fmt: skip
 _NOTES = ("_w", "_at")
+_UNUSED: Mapping[Direction, frozenset[str]] = {
+    "outgoing": frozenset({"_incoming"}),
+    "incoming": frozenset({"_outgoing", "_text_of"}),
+}
+_ENTRIES = frozenset({"_note", "_plain_list"})
 _FILES = ("objects", "export", "entries", "questions", "texts", "run")
 _OF_THE_BOX = ("datetime",)
 """Modules that the box has and the prelude imports names from; other imports are for people and checkers."""
 
 
-def prelude_for(names: Iterable[str]) -> str:
-    """Return the prelude with those helpers and functions that ``names`` mentions, and all that they stand on."""
+def prelude_for(names: Iterable[str], *, direction: Direction, entries: bool = True) -> str:
+    """Return the prelude with those helpers and functions that ``names`` mentions, and all that they stand on.
+
+    ``entries`` says whether the script can meet comments, files or logged time; without them a third falls away.
+    """
     wanted = frozenset(names)
     helpers = ", ".join(_MAKERS[helper] if helper in wanted else "None" for helper in words.HELPERS)
     definitions = dict(_definitions())
     definitions["_helpers"] = f"def _helpers():\n    return ({helpers})"
+    unused = _UNUSED[direction] | (frozenset() if entries else _ENTRIES)
+    for name in unused:
+        del definitions[name]
     needed = _reach({"_evaluate", "_evaluate_all", *_NOTES, *(wanted & set(words.FUNCTIONS))}, definitions)
     return "\n".join([_imports(), *(text for name, text in definitions.items() if name in needed)])
 

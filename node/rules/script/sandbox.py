@@ -183,7 +183,9 @@ class MontyEngine:
             # A session keeps the limits of its dump where they are narrower: these are the widest that a batch gets.
             limits = self._workers.limits(self._batch)
             async with self._slots, pool.checkout(limits=limits, os_policy=_FROZEN) as session:
-                await session.feed_run(prelude_for(analysis["names"]))
+                await session.feed_run(
+                    prelude_for(analysis["names"], direction=script.direction, entries=bool(analysis["entries"]))
+                )
                 await session.feed_run(analysis["code"])
                 dump = await session.dump()
         except MontyError as error:

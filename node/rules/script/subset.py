@@ -348,6 +348,7 @@ def analyse(source: str, direction: str) -> dict[str, Any]:
         "uses": walk.uses,
         "reads": {root: None if names is None else sorted(names) for root, names in walk.reads.items()},
         "clock": walk.clock,
+        "entries": _meets_entries(walk),
         "names": sorted({node.id for node in walk.loads} & words.GIVEN),
         "loops": sorted(walk.loops),
     }
@@ -361,6 +362,13 @@ def _outside(source: str) -> dict[str, Any] | None:
             if (character < " " and character != "\t") or character == "\x7f" or "\ud800" <= character <= "\udfff":
                 return _finding("a control character is not part of the language of scripts", number, column)
     return None
+
+
+def _meets_entries(walk: _Walk) -> bool:
+    """Tell whether a script can meet comments, files or logged time; where it hands the whole on, it can."""
+    if any(names is None for names in walk.reads.values()):
+        return True
+    return any(use["what"] == "field" and use["name"] in words.COLLECTIONS for use in walk.uses)
 
 
 def _syntax(error: SyntaxError) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -60,6 +62,28 @@ async def test_ordinary_scripts_have_no_errors(engine: MontyEngine, direction: D
     """What the documentation shows is accepted."""
     found = await engine.check(source, direction, SCHEMA)
     assert [str(finding) for finding in found if finding.severity == "error"] == []
+
+
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "rules-scripts.md"
+"""The page that people copy from; it may become a chapter of a larger one."""
+
+
+def _examples() -> list[str]:
+    pages = [DOCUMENTATION, DOCUMENTATION.with_name("rules.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+async def test_the_examples_of_the_documentation_are_accepted(engine: MontyEngine) -> None:
+    """What people copy from the documentation has no errors."""
+    examples = _examples()
+    assert len(examples) >= 5
+    for example in examples:
+        direction: Direction = (
+            "outgoing" if re.search(r"^\s*replica\.[\w\[\]\"' ]+ = ", example, re.MULTILINE) else "incoming"
+        )
+        found = await engine.check(example, direction, SCHEMA)
+        assert [str(finding) for finding in found if finding.severity == "error"] == [], example
 
 
 WRONG: list[tuple[Direction, str, str, int, int, str]] = [
