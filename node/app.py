@@ -20,7 +20,7 @@ from aiohttp import web
 
 from node.admin.api import AdminApi, Services
 from node.admin.server import admin_app
-from node.check import ERROR, Checks, Finding
+from node.check import ERROR, OK, Checks, Finding, boundary_findings
 from node.clock import Clock, SystemClock
 from node.config import NodeFolder, Settings
 from node.connections import Connections
@@ -29,6 +29,8 @@ from node.keys import KeyFolder
 from node.operations import Operations
 from node.rulebook import RuleBook
 from node.rules.facts import CachedFacts
+from node.rules.script.sandbox import MontyEngine
+from node.rules.script.workers import boundary_report
 from node.store import connections as connection_rows
 from node.store.engine import Store
 from node.sync.inbox_feed import InboxFeed
@@ -90,6 +92,7 @@ class Node:
         self._inbox.crew.start()
         self._poller.start()
         self._registrar = asyncio.create_task(self._keep_registered(), name="webhook registration")
+        self._looking = asyncio.create_task(_tell_open_walls(), name="boundary of scripts")
         self._write_running()
 
     async def _build(self) -> None:
@@ -121,7 +124,8 @@ class Node:
             hooks=Hooks(received=lambda _id: self._inbox.received()),
             crash_point=self._crash_point,
         )
-        self._rules = RuleBook(self._store, clock, keys=keys, engine=None)
+        self._engine = MontyEngine(clock=clock)
+        self._rules = RuleBook(self._store, clock, keys=keys, engine=self._engine)
         site = Site(
             store=self._store,
             tracker=self._tracker,
@@ -135,6 +139,7 @@ class Node:
             ask_peer=lambda connection_id: self._transport.wake(connection_id, speak=True),
             shadows_are_fresh=lambda: self._webhook.active,
             max_file=max_file,
+            guard=settings.guard,
             crash_point=self._crash_point,
         )
         outgoing = Outgoing(site)
@@ -220,11 +225,13 @@ class Node:
         await self._close_listeners()
         if self._registrar is not None:
             self._registrar.cancel()
-            await asyncio.gather(self._registrar, return_exceptions=True)
+            self._looking.cancel()
+            await asyncio.gather(self._registrar, self._looking, return_exceptions=True)
         await self._poller.stop()
         await self._changes.crew.stop()
         await self._inbox.stop()
         await self._transport.stop()
+        await self._engine.close()
         await self._tracker.close()
         await self._store.close()
 
@@ -305,8 +312,15 @@ class Node:
         temporary.replace(self._folder.running)
 
 
-def _boundary() -> list[Finding]:
-    return []
+async def _boundary() -> Sequence[Finding]:
+    return boundary_findings(await boundary_report())
+
+
+async def _tell_open_walls() -> None:
+    """Write into the log which walls around scripts this platform lacks."""
+    for finding in await _boundary():
+        if finding.state != OK:
+            _LOG.warning("%s: %s", finding.what, finding.text)
 
 
 async def serve(folder: NodeFolder, *, announce: Callable[[str], None]) -> None:

@@ -6,13 +6,14 @@ Only looks: registers nothing, writes nothing to Jira, sends nothing to a peer.
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from node.clock import Clock
 from node.errors import AccordError
+from node.rules.script.workers import LayerState
 from node.store import connections, library, streams
 from node.store.engine import Store
 from node.trackers.base import Tracker, TrackerInfo, WebhookState
@@ -50,7 +51,7 @@ class Checks:
         *,
         folder: Path,
         webhook: Callable[[], WebhookState],
-        boundary: Callable[[], Sequence[Finding]],
+        boundary: Callable[[], Awaitable[Sequence[Finding]]],
     ) -> None:
         self._store = store
         self._tracker = tracker
@@ -71,7 +72,7 @@ class Checks:
             findings += [finding async for finding in self._projects()]
         findings.append(_webhook(self._webhook()))
         findings += await self._peers()
-        findings += [self._disk(), _sqlite(), *self._boundary()]
+        findings += [self._disk(), _sqlite(), *await self._boundary()]
         return findings
 
     async def _projects(self) -> AsyncIterator[Finding]:
@@ -149,6 +150,23 @@ def _webhook(state: WebhookState) -> Finding:
     if state.active:
         return Finding("webhook", OK, "Jira reports changes to this node.")
     return Finding("webhook", WARNING, "Jira does not report changes; sweeps find them, more slowly.", state.advice)
+
+
+def boundary_findings(layers: Sequence[LayerState]) -> list[Finding]:
+    """Say how well scripts are walled in: one sentence where all walls stand, else one for each that does not."""
+    standing = [layer.name for layer in layers if layer.on]
+    missing = [layer for layer in layers if not layer.on]
+    if not missing:
+        return [Finding("scripts", OK, f"All walls around scripts stand: {', '.join(standing)}.")]
+    return [
+        Finding(
+            f"scripts: {layer.name}",
+            WARNING,
+            layer.sentence,
+            "Run the node on a Linux that offers it, or let only people whom you trust write scripts.",
+        )
+        for layer in missing
+    ]
 
 
 def _sqlite() -> Finding:

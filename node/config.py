@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from tomlkit.exceptions import TOMLKitError
 
 from node.errors import ConfigError
+from node.rules.guard import GuardPolicy
 
 SETTINGS = "accord.toml"
 DEFAULT_PORT = 8470
@@ -70,12 +71,20 @@ class SyncSettings(_Settings):
     """A connection carries issues only after the short codes were compared."""
 
 
+class GuardSettings(GuardPolicy):
+    """What the guard lets pass on all connections; see ``docs/rules.md``."""
+
+    emails_in_texts: bool = False
+    """Let e-mail addresses pass within summary, description, environment and comments."""
+
+
 class Settings(_Settings):
     """All of ``accord.toml``."""
 
     node: NodeSettings
     jira: JiraSettings
     sync: SyncSettings = SyncSettings()
+    guard: GuardSettings = GuardSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +165,7 @@ class NodeFolder:
     def write_settings(self, settings: Settings) -> None:
         """Write ``accord.toml`` anew."""
         temporary = self.root / f".{SETTINGS}.new"
-        temporary.write_text(tomlkit.dumps(settings.model_dump(exclude_none=True)), "utf-8")
+        temporary.write_text(tomlkit.dumps(settings.model_dump(mode="json", exclude_none=True)), "utf-8")
         temporary.replace(self.root / SETTINGS)
 
     def secret(self, name: Literal["jira-token", "api-token", "webhook-token"]) -> Secret:

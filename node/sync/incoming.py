@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any
 
 from node.errors import AccordError, RuleError, TrackerError, TrackerRefused
+from node.rules.explain import origins_to_json
 from node.rules.incoming import IncomingContext
 from node.rules.model import Draft, Origin, Skip
 from node.rules.outgoing import OutgoingContext
@@ -31,6 +32,7 @@ from node.sync.merge import Conflict, Merged, merge
 from node.sync.outgoing import issue_lock
 from node.sync.plan import TwinItem, plan_create, plan_update
 from node.sync.site import Party, Site
+from node.sync.twins import LinkTwins
 from node.trackers.fields import field_values, with_fields
 from node.trackers.issue import Attachment, Comment, Issue, IssueRef, Value
 from node.triggers.echo import adopt
@@ -159,7 +161,9 @@ class Incoming:
                 previous=Replica.model_validate(previous["replica"]) if previous else None,
                 project=job.party.project,
                 default_type=job.party.default_type,
+                connection=job.party.name,
                 facts=site.facts,
+                twins=LinkTwins(site.store, job.party.id),
             ),
         )
         if isinstance(draft, Skip):
@@ -308,7 +312,8 @@ class Incoming:
             for conflict in merged.conflicts:
                 await history.add(tx, _event(job.row, link, now, "conflict", _told(conflict), rule_version))
             detail = {"revision": message.revision, "fields": sorted(applied.written), "log": list(draft.log)}
-            await history.add(tx, _event(job.row, link, now, "applied", detail, rule_version))
+            applied_event = _event(job.row, link, now, "applied", detail, rule_version)
+            await history.add(tx, replace(applied_event, origins=origins_to_json(draft.origins)))
             if applied.refused:
                 await self._hold_row(tx, job, applied.refused)
             else:
@@ -363,6 +368,7 @@ class Incoming:
                 previous=link.sent,
                 connection=party.name,
                 own_items=frozenset(),
+                twins=LinkTwins(self._site.store, party.id),
             ),
         )
         if isinstance(shared, Skip):

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from node.errors import AccordError, TrackerError, TrackerRefused
-from node.rules.model import Shared, Skip
+from node.rules.explain import origins_to_json
+from node.rules.model import Origin, Shared, Skip
 from node.rules.outgoing import OutgoingContext
 from node.store import history, links, outbox, problems, shadows, steps
 from node.store.history import Event
@@ -20,9 +21,11 @@ from node.store.links import Link
 from node.store.port import Transaction
 from node.store.problems import Problem
 from node.store.shadows import Shadow
+from node.sync import last_look
 from node.sync.content import FileDigest, changed_fields, content_of, differs, replica_of
 from node.sync.merge import same
 from node.sync.site import Party, Site
+from node.sync.twins import LinkTwins
 from node.trackers.fields import field_values
 from node.trackers.issue import Issue
 from protocol.errors import ProtocolError
@@ -47,6 +50,14 @@ class Left:
     sent: Sent | None
     reason: str = ""
     error: AccordError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeBy:
+    """Which version of the rules made a replica, and which of its steps let each field out."""
+
+    version: int
+    origins: Mapping[str, Origin]
 
 
 Also = Callable[[Transaction], Awaitable[None]]
@@ -186,6 +197,7 @@ class Outgoing:
                 previous=link.sent,
                 connection=party.name,
                 own_items=made,
+                twins=LinkTwins(site.store, party.id),
             ),
         )
         if isinstance(shared, Skip):
@@ -198,7 +210,9 @@ class Outgoing:
         )  # fmt: skip
         if not differs(link.sent, content_of(replica)) and link.id:
             return Left(party, Sent.UNCHANGED)
-        await self._queue(party, link, issue, shadow, replica, rules.version, files.values(), left_out)
+        last_look.refuse(replica, shared=shared, issue=issue, ruleset=rules.ruleset, policy=site.guard)
+        made_by = _MadeBy(rules.version, shared.origins)
+        await self._queue(party, link, issue, shadow, replica, made_by, files.values(), left_out)
         site.wake_sender(party.id)
         return Left(party, Sent.QUEUED)
 
@@ -209,7 +223,7 @@ class Outgoing:
         issue: Issue,
         shadow: Shadow | None,
         replica: Replica,
-        rule_version: int,
+        made_by: _MadeBy,
         files: Iterable[FileDigest],
         left_out: list[AccordError],
     ) -> None:
@@ -250,7 +264,7 @@ class Outgoing:
                 kind=message.t,
                 payload=payload,
                 revision=revision,
-                rule_version=rule_version,
+                rule_version=made_by.version,
                 now_ms=now,
             )
             for digest in files:
@@ -263,8 +277,9 @@ class Outgoing:
                     at_ms=now,
                     direction=history.OUT,
                     event="sent",
-                    rule_version=rule_version,
+                    rule_version=made_by.version,
                     detail={"revision": revision, "fields": sorted(changed)},
+                    origins=origins_to_json(made_by.origins),
                 ),
             )
             for error in left_out:

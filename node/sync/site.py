@@ -9,6 +9,7 @@ from typing import Protocol
 
 from node.clock import Clock
 from node.rules.facts import TrackerFacts
+from node.rules.guard import GuardPolicy
 from node.rules.incoming import IncomingRules
 from node.rules.outgoing import OutgoingRules
 from node.store.engine import Store
@@ -106,5 +107,7 @@ class Site:
     """Whether webhooks keep the shadows up to date, so that a write needs no read before it."""
     max_file: int
     """Bytes; a larger attachment is refused with words."""
+    guard: GuardPolicy
+    """What the last look before sealing lets pass."""
     crash_point: Callable[[str], None] = lambda _name: None
     """Called between any two lines where a crash must be survivable; tests die here."""
