@@ -6,12 +6,10 @@ line.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -21,16 +19,32 @@ from node.sandbox.calls import Call, CallCounter
 from node.sandbox.errors import JiraProblem
 from node.sandbox.faults import FaultBox
 from node.sandbox.render import Renderer
-from node.sandbox.routes import attachment, comment, issue, meta, project, properties, search, server, webhook
+from node.sandbox.routes import (
+    attachment,
+    comment,
+    control,
+    issue,
+    link,
+    meta,
+    parts,
+    people,
+    project,
+    properties,
+    schemes,
+    search,
+    server,
+    webhook,
+    worklog,
+)
 from node.sandbox.routes.call import CALLER, RENDERER, WORLD, answer
+from node.sandbox.routes.control import CALLS, FAULTS
+from node.sandbox.seed import default_world
 from node.sandbox.store import World
 from node.sandbox.web import install as install_pages
 from node.sandbox.webhooks import WebhookSender
 
 log = logging.getLogger(__name__)
 
-FAULTS = web.AppKey("faults", FaultBox)
-CALLS = web.AppKey("calls", CallCounter)
 SENDER = web.AppKey("sender", WebhookSender)
 
 BODY_SLACK = 1024 * 1024
@@ -46,6 +60,11 @@ REST_ROUTES = (
     *attachment.ROUTES,
     *properties.ROUTES,
     *project.ROUTES,
+    *parts.ROUTES,
+    *worklog.ROUTES,
+    *link.ROUTES,
+    *people.ROUTES,
+    *schemes.ROUTES,
 )
 
 
@@ -62,11 +81,12 @@ async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
     status = 500
     try:
         response = await request.app[FAULTS].around(request, _route_of(request), handler)
-        status = response.status
-        return response
     except web.HTTPException as refused:
         status = refused.status
         raise
+    else:
+        status = response.status
+        return response
     finally:
         caller = request.get(CALLER)
         name = caller.name if caller is not None else ""
@@ -111,9 +131,12 @@ async def _authenticate(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def build_app(
-    world: World, *, faults: FaultBox | None = None, calls: CallCounter | None = None, control: bool = False
+    world: World, *, faults: FaultBox | None = None, calls: CallCounter | None = None, control_open: bool = False
 ) -> web.Application:
-    """Return the sandbox over a world. ``control`` opens the routes under ``/sandbox`` that set up faults."""
+    """Return the sandbox over a world, with its pages.
+
+    ``control_open`` opens the routes under ``/sandbox`` that set up faults.
+    """
     app = web.Application(
         middlewares=[_count, _explain, _authenticate], client_max_size=world.site.upload_limit + BODY_SLACK
     )
@@ -125,7 +148,10 @@ def build_app(
     app[SENDER] = WebhookSender(world, renderer, app[FAULTS])
     for prefix in (API, "/rest/api/latest"):
         app.router.add_routes([web.route(one.method, prefix + one.path, one.handler) for one in REST_ROUTES])
-    app.router.add_routes([*webhook.ROUTES, *attachment.CONTENT_ROUTES])
+    app.router.add_routes([*webhook.ROUTES, *attachment.CONTENT_ROUTES, *schemes.SESSION_ROUTES])
+    app.router.add_routes(control.CALL_ROUTES)
+    if control_open:
+        app.router.add_routes(control.FAULT_ROUTES)
     install_pages(app, world)
     app.cleanup_ctx.append(_sending)
     return app
@@ -151,20 +177,27 @@ class RunningSandbox:
 
 @contextlib.asynccontextmanager
 async def running_sandbox(
-    world: World | None = None, *, host: str = "127.0.0.1", port: int = 0, control: bool = False
+    world: World | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    base_url: str = "",
+    control_open: bool = False,
 ) -> AsyncIterator[RunningSandbox]:
-    """Run a sandbox, over the default world unless one is given, on a free port unless one is given."""
-    from node.sandbox.seed import default_world
+    """Run a sandbox, over the default world unless one is given, on a free port unless one is given.
 
+    ``base_url`` is what ``self`` links begin with, when others do not reach the sandbox under its own address.
+    """
     world = world if world is not None else default_world()
-    app = build_app(world, control=control)
+    app = build_app(world, control_open=control_open)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
         await site.start()
         address = runner.addresses[0]
-        world.base_url = f"http://{address[0]}:{address[1]}"
-        yield RunningSandbox(world.base_url, world, app[FAULTS], app[CALLS], app[SENDER], app)
+        url = f"http://{address[0]}:{address[1]}"
+        world.base_url = base_url.rstrip("/") or url
+        yield RunningSandbox(url, world, app[FAULTS], app[CALLS], app[SENDER], app)
     finally:
         await runner.cleanup()

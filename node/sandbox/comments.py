@@ -33,9 +33,7 @@ def read_visibility(world: World, given: Any, label: str = "commentLevel") -> Vi
     if not isinstance(given, Mapping) or given.get("type") not in {"role", "group"}:
         raise field_problem(label, "The visibility type must be 'role' or 'group'.")
     value = str(given.get("value") or given.get("identifier") or "")
-    known = (
-        {role.name for role in world.site.roles.values()} if given["type"] == "role" else set(world.site.groups)
-    )
+    known = {role.name for role in world.site.roles.values()} if given["type"] == "role" else set(world.site.groups)
     if value not in known:
         raise field_problem(label, f"{str(given['type']).capitalize()}: {value} does not exist.")
     return Visibility(str(given["type"]), value)
@@ -82,9 +80,7 @@ def append(world: World, issue: Issue, actor: User, draft: CommentDraft) -> Comm
     )
     issue.comments.append(comment)
     world.tell(
-        Event(
-            "comment_created", issue.updated, actor, issue, comment=comment, whole_issue=False, with_user=False
-        )
+        Event("comment_created", issue.updated, actor, issue, comment=comment, whole_issue=False, with_user=False)
     )
     return comment
 

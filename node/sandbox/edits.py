@@ -62,20 +62,20 @@ class EditReader:
             self.edit.errors[name] = f"Field '{name}' cannot appear in both 'fields' and 'update'"
         for name, value in fields.items():
             if name not in skipped:
-                self._guard(name, lambda definition, given=value: self._set(definition, given))
+                self._guard(name, self._set, value)
         for name, verbs in update.items():
             if name not in skipped:
-                self._guard(name, lambda definition, given=verbs: self._verbs(definition, given))
+                self._guard(name, self._verbs, verbs)
         self.edit.properties = read_properties(body.get("properties"))
         return self.edit
 
-    def _guard(self, name: str, read: Callable[[Definition], None]) -> None:
+    def _guard(self, name: str, read: Callable[[Definition, Any], None], given: Any) -> None:
         definition = self.screen.get(name)
         if definition is None:
             self.edit.errors[name] = NOT_ON_SCREEN.format(name)
             return
         try:
-            read(definition)
+            read(definition, given)
         except WrongValue as wrong:
             self.edit.errors[name] = str(wrong)
         except JiraProblem as problem:
@@ -209,8 +209,8 @@ def apply_values(world: World, issue: Issue, edit: Edit) -> list[ChangeItem]:
             if before != after:
                 old = None if before is None else str(before)
                 items.append(single(label, before=(old, old), after=(str(after), str(after))))
-    if "originalEstimate" in edit.estimates and "remainingEstimate" not in edit.estimates:
+    original = edit.estimates.get("originalEstimate")
+    if original is not None and "remainingEstimate" not in edit.estimates and issue.time_spent is None:
         # Until time is logged, Jira lets the remaining estimate follow the original one.
-        if issue.time_spent is None:
-            issue.remaining_estimate = edit.estimates["originalEstimate"]
+        issue.remaining_estimate = original
     return items

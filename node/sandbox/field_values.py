@@ -333,21 +333,25 @@ def describe(world: World, definition: Definition, value: Any) -> tuple[str | No
     """Return the id and the text of one value, or of one item, as a changelog tells it; no id for plain text."""
     if value is None or value == []:
         return None, None
-    site = world.site
     kind = definition.kind.items or definition.kind.type
-    if kind == "user":
-        user = world.user(value)
-        return value, user.display_name if user is not None else value
-    if kind == "option":
-        option, _ = option_of(definition, value)
-        return value, option.value if option is not None else value
     if kind == "option-with-child":
         texts = [option.value for option in (option_of(definition, one)[0] for one in value) if option is not None]
         return ",".join(value), " - ".join(texts)
-    if kind == "datetime":
+    if kind in {"datetime", "string", "number"}:
         return None, str(value)
-    if kind in {"date", "string", "number"}:
-        return (value, value) if kind == "date" else (None, str(value))
+    return value, _name_of(world, definition, kind, value)
+
+
+def _name_of(world: World, definition: Definition, kind: str, value: str) -> str:
+    site = world.site
+    if kind == "date":
+        return value
+    if kind == "user":
+        user = world.user(value)
+        return user.display_name if user is not None else value
+    if kind == "option":
+        option, _ = option_of(definition, value)
+        return option.value if option is not None else value
     things: dict[str, Mapping[str, Any]] = {
         "version": site.versions,
         "component": site.components,
@@ -357,4 +361,4 @@ def describe(world: World, definition: Definition, value: Any) -> tuple[str | No
         "issuetype": site.issue_types,
     }
     thing = things[kind].get(value)
-    return value, thing.name if thing is not None else value
+    return str(thing.name) if thing is not None else value

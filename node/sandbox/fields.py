@@ -43,9 +43,7 @@ KINDS: dict[str, Kind] = {
     "datetime": Kind("datetime", custom="datetime", searcher="datetimerange"),
     "select": Kind("option", custom="select", searcher="multiselectsearcher", has_options=True),
     "radio": Kind("option", custom="radiobuttons", searcher="multiselectsearcher", has_options=True),
-    "multiselect": Kind(
-        "array", "option", LIST_VERBS, "multiselect", searcher="multiselectsearcher", has_options=True
-    ),
+    "multiselect": Kind("array", "option", LIST_VERBS, "multiselect", searcher="multiselectsearcher", has_options=True),
     "checkbox": Kind(
         "array", "option", LIST_VERBS, "multicheckboxes", searcher="multiselectsearcher", has_options=True
     ),

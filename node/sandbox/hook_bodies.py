@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic_core import to_json
 
 from node.sandbox.events import Event
-from node.sandbox.model import IssueLink
+from node.sandbox.model import Issue, IssueLink
 from node.sandbox.render import Json, Renderer
 from node.sandbox.render_issue import IssueRenderer, change_items
 from node.sandbox.store import World
@@ -19,20 +19,8 @@ def render_event(renderer: Renderer, event: Event) -> bytes:
         body["issue_event_type_name"] = event.type_name
     if event.with_user and event.actor is not None:
         body["user"] = renderer.user(event.actor.key)
-    issue = event.issue
-    if issue is not None and event.whole_issue:
-        rendered = view.issue(issue)
-        del rendered["expand"]
-        body["issue"] = rendered
-    if event.change is not None:
-        body["changelog"] = {"id": event.change.id, "items": change_items(event.change)}
-    if event.comment is not None and issue is not None:
-        body["comment"] = view.comment(issue, event.comment)
-    if event.worklog is not None and issue is not None:
-        body["worklog"] = view.worklog(issue, event.worklog)
-    if event.attachment_id is not None and issue is not None:
-        found = next((one for one in issue.attachments if one.id == event.attachment_id), None)
-        body["attachment"] = view.attachment(found) if found is not None else {"id": event.attachment_id}
+    if event.issue is not None:
+        body |= _issue_part(view, event, event.issue)
     if event.link is not None:
         body["issueLink"] = _link(renderer.world, event.link)
     if event.project is not None:
@@ -40,6 +28,23 @@ def render_event(renderer: Renderer, event: Event) -> bytes:
     if event.version is not None:
         body["version"] = renderer.version(event.version, whole=True)
     return to_json(body)
+
+
+def _issue_part(view: IssueRenderer, event: Event, issue: Issue) -> Json:
+    part: Json = {}
+    if event.whole_issue:
+        part["issue"] = view.issue(issue)
+        del part["issue"]["expand"]
+    if event.change is not None:
+        part["changelog"] = {"id": event.change.id, "items": change_items(event.change)}
+    if event.comment is not None:
+        part["comment"] = view.comment(issue, event.comment)
+    if event.worklog is not None:
+        part["worklog"] = view.worklog(issue, event.worklog)
+    if event.attachment_id is not None:
+        found = next((one for one in issue.attachments if one.id == event.attachment_id), None)
+        part["attachment"] = view.attachment(found) if found is not None else {"id": event.attachment_id}
+    return part
 
 
 def _link(world: World, link: IssueLink) -> Json:

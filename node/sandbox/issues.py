@@ -41,9 +41,7 @@ def create(world: World, body: Mapping[str, Any], actor: User) -> Issue:
     return _create(world, project, kind, parent, edit, actor)
 
 
-def _create(
-    world: World, project: Project, kind: IssueType, parent: Issue | None, edit: Edit, actor: User
-) -> Issue:
+def _create(world: World, project: Project, kind: IssueType, parent: Issue | None, edit: Edit, actor: User) -> Issue:
     now = world.now()
     issue = Issue(
         world.new_id("issue"),
@@ -69,9 +67,9 @@ def _create(
     if parent is not None:
         parent.subtask_ids.append(issue.id)
         world.touch_issue(parent)
+    world.tell(Event("jira:issue_created", now, actor, issue, type_name="issue_created"))
     for action in edit.actions:
         action(issue)
-    world.tell(Event("jira:issue_created", now, actor, issue, type_name="issue_created"))
     return issue
 
 
@@ -155,9 +153,7 @@ def apply(world: World, issue: Issue, edit: Edit, actor: User, *, type_name: str
         finish(world, issue, items, edit, actor, type_name)
 
 
-def finish(
-    world: World, issue: Issue, items: list[ChangeItem], edit: Edit, actor: User, type_name: str | None
-) -> None:
+def finish(world: World, issue: Issue, items: list[ChangeItem], edit: Edit, actor: User, type_name: str | None) -> None:
     """Stamp the issue, write its history, do what hangs on it, and tell ``jira:issue_updated`` once."""
     world.stamp(issue)
     if issue.resolution_id is None:

@@ -11,7 +11,16 @@ from typing import Any
 
 from node.sandbox.clock import zone_of
 from node.sandbox.fields import custom_definition
-from node.sandbox.jql import SYSTEM_FIELDS, FieldKind, FieldTable, JqlChange, JqlField, Query, compile_query, custom_field
+from node.sandbox.jql import (
+    SYSTEM_FIELDS,
+    FieldKind,
+    FieldTable,
+    JqlChange,
+    JqlField,
+    Query,
+    compile_query,
+    custom_field,
+)
 from node.sandbox.model import CustomField, Issue, User
 from node.sandbox.permissions import can_read, may
 from node.sandbox.store import World
@@ -48,9 +57,7 @@ def field_table(world: World) -> FieldTable:
 def run_query(world: World, text: str, caller: User | None, *, validate: bool = True) -> tuple[Query, list[Issue]]:
     """Return a compiled query and the issues that it finds for the caller, in order. Raises JqlError."""
     query = compile_query(text, WorldContext(world, caller), validate=validate)
-    visible = {
-        project.id for project in world.site.projects.values() if may(caller, "BROWSE_PROJECTS", project)
-    }
+    visible = {project.id for project in world.site.projects.values() if may(caller, "BROWSE_PROJECTS", project)}
     candidates = (IssueView(world, one, caller) for one in world.issues.values() if one.project_id in visible)
     found = [view for view in candidates if query.matches(view)]
     return query, [view.issue for view in query.sort(found)]

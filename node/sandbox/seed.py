@@ -89,7 +89,9 @@ def default_world(clock: SandboxClock | None = None) -> World:
     site.roles = {
         role.id: role
         for role in (
-            Role(PROJECT_ADMINISTRATORS, "Administrators", "A project role that represents administrators in a project"),
+            Role(
+                PROJECT_ADMINISTRATORS, "Administrators", "A project role that represents administrators in a project"
+            ),
             Role(DEVELOPERS, "Developers", "A project role that represents developers in a project"),
         )
     }

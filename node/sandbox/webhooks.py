@@ -175,10 +175,16 @@ class WebhookSender:
                     self.counts.delivered += 1
                 else:
                     self.counts.refused += 1
-                    log.warning("A webhook receiver answered %s to %s; it is not told again.", response.status, delivery.event)
+                    log.warning(
+                        "A webhook receiver answered %s to %s; it is not told again.", response.status, delivery.event
+                    )
         except (aiohttp.ClientError, TimeoutError, ValueError) as wrong:
             self.counts.unreachable += 1
-            log.warning("A webhook receiver could not be told of %s; it is not told again: %s", delivery.event, type(wrong).__name__)
+            log.warning(
+                "A webhook receiver could not be told of %s; it is not told again: %s",
+                delivery.event,
+                type(wrong).__name__,
+            )
 
 
 def _address(template: str, event: Event) -> str:

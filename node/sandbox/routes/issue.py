@@ -42,12 +42,10 @@ async def create_many(request: web.Request) -> web.Response:
     for number, draft in enumerate(drafts):
         try:
             if not isinstance(draft, dict):
-                raise BadRequest("An issue must be an object.")  # noqa: TRY301 - told like any other problem
+                raise BadRequest("An issue must be an object.")
             made.append(_created(call, issues.create(call.world, draft, user)))
         except JiraProblem as problem:
-            errors.append(
-                {"status": problem.status, "elementErrors": problem.body(), "failedElementNumber": number}
-            )
+            errors.append({"status": problem.status, "elementErrors": problem.body(), "failedElementNumber": number})
     return answer({"issues": made, "errors": errors}, 201 if made else 400)
 
 

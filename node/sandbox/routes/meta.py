@@ -53,9 +53,7 @@ def edit_meta_of(call: Call, issue: Issue) -> dict[str, Any]:
         rendered[name] = screen_meta(call, project, definition, required=is_required(project, kind, name))
         if name == "issuetype":
             rendered[name]["allowedValues"] = [
-                call.renderer.issue_type(one)
-                for one in _types(call, project)
-                if one.subtask == kind.subtask
+                call.renderer.issue_type(one) for one in _types(call, project) if one.subtask == kind.subtask
             ]
     return {"fields": rendered}
 
@@ -115,7 +113,9 @@ async def create_meta(request: web.Request) -> web.Response:
     with_fields = "projects.issuetypes.fields" in call.expand
     projects = []
     for project in call.world.site.projects.values():
-        if not may(user, "CREATE_ISSUES", project) or ((keys or ids) and project.key not in keys and project.id not in ids):
+        if not may(user, "CREATE_ISSUES", project) or (
+            (keys or ids) and project.key not in keys and project.id not in ids
+        ):
             continue
         kinds = []
         for kind in _types(call, project):

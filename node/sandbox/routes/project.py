@@ -179,8 +179,8 @@ async def change_role(request: web.Request) -> web.Response:
     given = body.get("categorisedActors") if request.method == "PUT" else body
     if not isinstance(given, dict):
         raise BadRequest("The actors of the role are required.")
-    names = given.get("atlassian-user-role-actor", given.get("user", []))
-    groups = [str(one) for one in given.get("atlassian-group-role-actor", given.get("group", []))]
+    names = given.get("atlassian-user-role-actor") or given.get("user") or []
+    groups = [str(one) for one in given.get("atlassian-group-role-actor") or given.get("group") or []]
     users = [call.world.user_named(str(name)) for name in names]
     if None in users or any(group not in call.world.site.groups for group in groups):
         raise NotThere("One of the actors does not exist.")

@@ -225,12 +225,16 @@ def _listing(
     return listing, one_of
 
 
-issue_types, issue_type = _listing("issue type", lambda c: c.world.site.issue_types, lambda c, t: c.renderer.issue_type(t))
+issue_types, issue_type = _listing(
+    "issue type", lambda c: c.world.site.issue_types, lambda c, t: c.renderer.issue_type(t)
+)
 statuses, status = _listing("status", lambda c: c.world.site.statuses, lambda c, s: c.renderer.status(s))
 priorities, priority = _listing(
     "priority", lambda c: c.world.site.priorities, lambda c, p: c.renderer.priority(p, whole=True)
 )
-resolutions, resolution = _listing("resolution", lambda c: c.world.site.resolutions, lambda c, r: c.renderer.resolution(r))
+resolutions, resolution = _listing(
+    "resolution", lambda c: c.world.site.resolutions, lambda c, r: c.renderer.resolution(r)
+)
 roles, role = _listing("role", lambda c: c.world.site.roles, lambda c, r: c.renderer.role(r))
 categories, category = _listing("category", lambda c: c.world.site.categories, lambda c, k: c.renderer.category(k))
 link_types, link_type = _listing("link type", lambda c: c.world.site.link_types, lambda c, t: c.renderer.link_type(t))
