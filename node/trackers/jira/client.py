@@ -255,3 +255,6 @@ def _json(call: Call, answer: Answer) -> Any:
         return json.loads(answer.body, parse_constant=refuse)
     except (ValueError, RecursionError):
         raise bad_answer(call, answer, "is not JSON") from None
+
+
+__all__ = ["MAX_ANSWER", "Auth", "JiraClient", "Timeouts", "Upload"]
