@@ -16,9 +16,7 @@ from typing import Any
 
 from node.errors import AccordError, RuleError, TrackerError, TrackerRefused
 from node.rules.explain import origins_to_json
-from node.rules.incoming import IncomingContext
 from node.rules.model import Draft, Origin, Skip
-from node.rules.outgoing import OutgoingContext
 from node.store import history, inbox, links, outbox, problems, shadows
 from node.store.history import Event
 from node.store.inbox import Received
@@ -28,11 +26,11 @@ from node.store.problems import Problem
 from node.store.shadows import Shadow
 from node.sync.apply import Applied, Applier, Target
 from node.sync.content import FileDigest, content_of, replica_of
+from node.sync.contexts import incoming_context, outgoing_context
 from node.sync.merge import Conflict, Merged, merge
 from node.sync.outgoing import issue_lock
 from node.sync.plan import TwinItem, plan_create, plan_update
 from node.sync.site import Party, Site
-from node.sync.twins import LinkTwins
 from node.trackers.fields import field_values, with_fields
 from node.trackers.issue import Attachment, Comment, Issue, IssueRef, Value
 from node.triggers.echo import adopt
@@ -46,7 +44,6 @@ from protocol.messages import (
     dump_message,
     parse_message,
 )
-from protocol.replica import Replica
 
 
 class Settled(Enum):
@@ -152,22 +149,10 @@ class Incoming:
     async def _apply(self, job: _Job, stack: AsyncExitStack) -> Settled:
         site, message = self._site, job.message
         rules = await site.rules.incoming(job.party.id)
-        previous = job.link.received if job.link else None
-        draft = await rules.evaluate(
-            message.replica,
-            IncomingContext(
-                first_sync=job.link is None or job.link.received is None,
-                issue=job.ours.issue if job.ours else None,
-                previous=Replica.model_validate(previous["replica"]) if previous else None,
-                project=job.party.project,
-                default_type=job.party.default_type,
-                connection=job.party.name,
-                facts=site.facts,
-                twins=LinkTwins(site.store, job.party.id),
-            ),
-        )
+        context = incoming_context(site, job.party, job.link, job.ours.issue if job.ours else None)
+        draft = await rules.evaluate(message.replica, context)
         if isinstance(draft, Skip):
-            return await self._finish(job.row, job.party, job.link, Code.IGNORED, "skipped", {"reason": draft.reason})
+            return await self._skip(job, draft, rules.version)
         if await self._wait_for_files(job, draft):
             return Settled.FILES
         if job.link is None or job.ours is None:
@@ -361,15 +346,7 @@ class Incoming:
         rules = await self._site.rules.outgoing(party.id)
         shared = await rules.evaluate(
             issue,
-            OutgoingContext(
-                first_sync=link.sent is None,
-                linked=True,
-                facts=self._site.facts,
-                previous=link.sent,
-                connection=party.name,
-                own_items=frozenset(),
-                twins=LinkTwins(self._site.store, party.id),
-            ),
+            replace(await outgoing_context(self._site, party, link), own_items=frozenset()),
         )
         if isinstance(shared, Skip):
             return None
@@ -381,6 +358,21 @@ class Incoming:
         )
         replica = replica_of(issue, bare, handle=lambda _kind, local: local, files={})
         return content_of(replica), shared.origins
+
+    async def _skip(self, job: _Job, skip: Skip, rule_version: int) -> Settled:
+        row, link = job.row, job.link
+
+        async def work(tx: Transaction) -> None:
+            if link is not None:
+                now = self._site.clock.now_ms()
+                event = _event(row, link, now, "skipped", {"reason": skip.reason}, rule_version)
+                origins = origins_to_json({"": skip.origin}) if skip.origin else None
+                await history.add(tx, replace(event, origins=origins))
+            await self._end_row(tx, row, job.party, Code.IGNORED)
+
+        await self._site.store.write(work)
+        self._site.wake_sender(row.connection_id)
+        return Settled.DONE
 
     # everything else
 

@@ -14,7 +14,6 @@ from enum import Enum
 from node.errors import AccordError, TrackerError, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Origin, Shared, Skip
-from node.rules.outgoing import OutgoingContext
 from node.store import history, links, outbox, problems, shadows, steps
 from node.store.history import Event
 from node.store.links import Link
@@ -22,14 +21,15 @@ from node.store.port import Transaction
 from node.store.problems import Problem
 from node.store.shadows import Shadow
 from node.sync import last_look
-from node.sync.content import FileDigest, changed_fields, content_of, differs, replica_of
+from node.sync.content import FileDigest, content_of, differs, replica_of
+from node.sync.contexts import outgoing_context
 from node.sync.merge import same
+from node.sync.message import replica_message
 from node.sync.site import Party, Site
-from node.sync.twins import LinkTwins
 from node.trackers.fields import field_values
 from node.trackers.issue import Issue
 from protocol.errors import ProtocolError
-from protocol.messages import IssueRemoved, IssueReplica, dump_message
+from protocol.messages import IssueRemoved, dump_message
 from protocol.replica import Replica
 
 
@@ -187,20 +187,9 @@ class Outgoing:
                 # Something that we made may be on the issue and not be known as ours yet: it must not go back.
                 return Left(party, Sent.LATER, "an incoming change is being written")
         rules = await site.rules.outgoing(party.id)
-        made = await site.store.read(lambda tx: links.made_by_sync(tx, issue.id))
-        shared = await rules.evaluate(
-            issue,
-            OutgoingContext(
-                first_sync=link.sent is None,
-                linked=link.id != 0,
-                facts=site.facts,
-                previous=link.sent,
-                connection=party.name,
-                own_items=made,
-                twins=LinkTwins(site.store, party.id),
-            ),
-        )
+        shared = await rules.evaluate(issue, await outgoing_context(site, party, link))
         if isinstance(shared, Skip):
+            await self._note_skip(link, rules.version, shared)
             return Left(party, Sent.SKIPPED, shared.reason)
         had = {file["id"] for file in (link.sent or {}).get("attachments") or ()}
         shared, files, left_out = await self._with_files(party, issue, shared, had)
@@ -216,6 +205,22 @@ class Outgoing:
         site.wake_sender(party.id)
         return Left(party, Sent.QUEUED)
 
+    async def _note_skip(self, link: Link, version: int, skip: Skip) -> None:
+        """Remember that a rule kept an issue that is in sync from leaving, so that it can be explained."""
+        if not link.id or skip.origin is None:
+            return
+        event = Event(
+            connection_id=link.connection_id,
+            link_id=link.id,
+            at_ms=self._site.clock.now_ms(),
+            direction=history.OUT,
+            event="skipped",
+            rule_version=version,
+            detail={"reason": skip.reason},
+            origins=origins_to_json({"": skip.origin}),
+        )
+        await self._site.store.write(lambda tx: history.add(tx, event))
+
     async def _queue(
         self,
         party: Party,
@@ -228,24 +233,13 @@ class Outgoing:
         left_out: list[AccordError],
     ) -> None:
         site, now = self._site, self._site.clock.now_ms()
-        revision = link.revision + 1
-        content = content_of(replica)
-        changed = changed_fields(link.sent, content)
-        sent_changed = {
-            name: revision if name in changed else link.sent_changed.get(name, revision) for name in replica.fields
-        }
-        message = IssueReplica(
-            mid=party.names.message("replica", issue.id, revision),
-            twin=link.twin,
-            revision=revision,
-            changed=sent_changed,
-            seen=link.seen,
-            replica=replica,
-        )
+        made = replica_message(party.names, link, issue, replica)
+        message, content, changed = made.message, made.content, made.changed
+        revision = message.revision
         payload = dump_message(message)
         edited = {**link.edited, **dict.fromkeys(_edited_here(shadow, issue), revision)}
         after = replace(
-            link, issue_key=issue.key, revision=revision, sent=content, sent_changed=sent_changed, edited=edited,
+            link, issue_key=issue.key, revision=revision, sent=content, sent_changed=message.changed, edited=edited,
             synced_ms=now,
         )  # fmt: skip
 
