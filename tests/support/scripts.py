@@ -152,10 +152,8 @@ def bare_python(source: str, direction: Direction) -> Any:
     analysis = subset.analyse(source, direction)
     assert analysis["findings"] == [], analysis["findings"]
     names: dict[str, Any] = {"_ask": lambda *_: None}
-    exec(
-        prelude_for(analysis["names"], direction=direction, entries=analysis["entries"]) + "\n" + analysis["code"],
-        names,
-    )
+    prelude = prelude_for(analysis["names"], direction=direction, entries=analysis["entries"])
+    exec(f"{prelude}\n{analysis['code']}", names)  # noqa: S102 - the test's own scripts
     reads = analysis["reads"]
     some = {root: None if found is None else frozenset(found) for root, found in reads.items()}
     known = Reads(**some, clock=analysis["clock"])

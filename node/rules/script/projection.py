@@ -57,7 +57,7 @@ def job_for(inputs: ScriptInputs, direction: Direction, schema: ScriptSchema, re
 
 def key_of(job: Mapping[str, Any]) -> bytes:
     """Return the digest of all that an evaluation depends on, apart from what helpers answer."""
-    return hashlib.sha256(json.dumps(job, sort_keys=True, ensure_ascii=False).encode(errors="replace")).digest()
+    return hashlib.sha256(json.dumps(job, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass")).digest()
 
 
 def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str
     changes = {key: value for key, value in start.items() if key != "fields"}
     fields = dict(start.get("fields") or {})
     values, dropped = answer.get("values"), answer.get("dropped")
-    if not isinstance(values, dict) or not isinstance(dropped, list):
+    if not isinstance(values, dict) or not isinstance(dropped, list) or not all(isinstance(n, str) for n in dropped):
         raise RuleError("The script's worker answered nonsense.", advice="Try again; if it stays, look at the script.")
     allowed = words.REPLICA_FIELDS if direction == "outgoing" else words.WRITABLE_ISSUE_FIELDS
     for name, value in values.items():

@@ -19,7 +19,7 @@ from pydantic_monty import MontyCrashedError, MontyError, OSPolicy
 
 from node.clock import Clock, SystemClock
 from node.errors import AccordError, RuleError
-from node.rules.script import failure, projection, schema_check, stubs, typecheck
+from node.rules.script import failure, language, projection, schema_check, stubs, typecheck
 from node.rules.script.asking import ask
 from node.rules.script.engine import (
     Direction,
@@ -128,7 +128,7 @@ class MontyEngine:
             text = stubs.stubs_for(direction, schema)
             try:
                 async with self._slots, pool.checkout(
-                    limits=self._workers.limits(), os_policy=_FROZEN, type_check=True, type_check_stubs=text,
+                    limits=self._workers.limits_of_check(), os_policy=_FROZEN, type_check=True, type_check_stubs=text,
                     type_check_format="json",
                 ) as session:  # fmt: skip
                     findings += await typecheck.run(session, analysis["plain"], direction, rows)
@@ -149,7 +149,9 @@ class MontyEngine:
         return projection.job_for(inputs, script.direction, script.schema, compiled.reads, now)
 
     async def _compile(self, script: Script) -> _Compiled:
-        digest = hashlib.sha256(f"{script.direction}\0{script.source}".encode(errors="replace")).digest()
+        digest = hashlib.sha256(
+            f"{language.VERSION}\0{script.direction}\0{script.source}".encode(errors="surrogatepass")
+        ).digest()
         task = self._compiled.get(digest)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             while len(self._compiled) >= _COMPILED:
@@ -291,7 +293,7 @@ class MontyEngine:
         try:
             limits = self._workers.limits(len(jobs))
             output = await self._feed(compiled, "_evaluate_all(_rule, _jobs)", list(jobs), talk, limits)
-        except (MontyError, TimeoutError):
+        except (MontyError, TimeoutError, RuleError):
             if talk.failure is not None and not isinstance(talk.failure, RuleError):
                 raise talk.failure from None
             return nothing

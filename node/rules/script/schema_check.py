@@ -48,7 +48,7 @@ _Verdict = tuple[Literal["error", "warning"], str, str] | None
 
 def _field(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:
     root, name, write = use["root"], use["name"], use["write"]
-    if name in ("drop", "custom"):
+    if name in ("has", "drop", "custom"):
         where = f"{root}.{name} cannot be replaced"
         return ("error", where, f'Set one field: {root}.custom["Name"] = value.') if write else None
     fields = words.ISSUE_FIELDS if root == "issue" else words.REPLICA_FIELDS

@@ -173,13 +173,16 @@ def _custom_type(kind: str) -> str:
     return _CUSTOM_TYPES.get(kind, "str | None")
 
 
+_METHODS = ("    def has(self, name: str) -> bool: ...", "    def drop(self, name: str) -> None: ...")
+
+
 def _issue() -> str:
-    rows = ["class Issue:", "    custom: Custom", "    def drop(self, name: str) -> None: ..."]
+    rows = ["class Issue:", "    custom: Custom", *_METHODS]
     return "\n".join([*rows, *(f"    {name}: {_TYPES.get(name, 'str | None')}" for name in words.ISSUE_FIELDS)])
 
 
 def _replica(direction: Direction) -> str:
-    rows = ["class Replica:", "    custom: AnyCustom", "    def drop(self, name: str) -> None: ..."]
+    rows = ["class Replica:", "    custom: AnyCustom", *_METHODS]
     for name in words.REPLICA_FIELDS:
         if direction == "outgoing":
             # Whatever rules put there: a replica is filled with words of our own.

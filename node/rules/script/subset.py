@@ -95,7 +95,7 @@ class _Walk:
             if isinstance(helper, ast.Name) and helper.id in words.COLLECTIONS and node in parent.args[:2]:
                 self._read(node.id, helper.id)
                 return
-        if isinstance(parent, (ast.BoolOp, ast.If, ast.IfExp, ast.UnaryOp, ast.Compare)) and node.id == "previous":
+        if _only_asked(node, parent):
             return
         self.reads[node.id] = None
 
@@ -129,10 +129,20 @@ class _Walk:
             self.use(node, "field", root=root, name=node.attr, write=write)
             if node.attr == "custom":
                 self._custom(root, parent)
+            elif node.attr == "has":
+                self._asked(root, parent)
             elif not write or isinstance(parent, ast.AugAssign):
                 self._read(root, node.attr)
         elif root in words.HELPER_METHODS:
             self.use(node, "method", root=root, name=node.attr, write=write)
+
+    def _asked(self, root: str, parent: Any) -> None:
+        """``replica.has("summary")`` reads that field; a name that is not written out may be any."""
+        asked = parent.args[0] if isinstance(parent, ast.Call) and parent.args else None
+        if isinstance(asked, ast.Constant) and isinstance(asked.value, str):
+            self._read(root, asked.value)
+        else:
+            self.reads[root] = None
 
     def _custom(self, root: str, parent: Any) -> None:
         name: Any = None
@@ -253,6 +263,18 @@ class _Walk:
         """Remember constants that become the value of a field, for the schema's sake."""
         for constant in _constants(value):
             self.use(constant, "value", root=root, name=name, value=constant.value)
+
+
+def _only_asked(node: ast.Name, parent: Any) -> bool:
+    """Tell whether it is only asked if the object is there, so that it cannot be read under another name."""
+    if isinstance(parent, (ast.If, ast.IfExp, ast.While)):
+        return node is parent.test
+    if isinstance(parent, ast.BoolOp):
+        # `previous and x` is None or x, never previous; `previous or x` may be previous.
+        return isinstance(parent.op, ast.And) and node is not parent.values[-1]
+    if isinstance(parent, ast.UnaryOp):
+        return isinstance(parent.op, ast.Not)
+    return isinstance(parent, ast.Compare)
 
 
 def _leaves(target: Any) -> Iterator[Any]:

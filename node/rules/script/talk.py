@@ -5,6 +5,7 @@ Drives a session to its end and never lets it wait for anything but ``asking``. 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,9 @@ from node.rules.script.asking import ask
 from node.rules.script.engine import HelperCall, Helpers
 from node.rules.script.workers import HELPER_CALLS
 
+_ESCAPED = re.compile(r"\\(.)")
+"""The box writes each log line on one line: a line feed as ``\\n``, a backslash as two."""
+
 _MAX_LOG = 512 << 10
 _MAX_LOG_LINES = 201
 
@@ -40,7 +44,7 @@ class Talk:
         """Return the log lines of one issue."""
         prefix = f"{index} "
         return tuple(
-            line.removeprefix(prefix).replace("\\n", "\n").replace("\\\\", "\\")
+            _ESCAPED.sub(_unescaped, line.removeprefix(prefix))
             for line in self.printed.output.split("\n")
             if line.startswith(prefix)
         )[:_MAX_LOG_LINES]
@@ -59,9 +63,22 @@ class Talk:
         return calls[-1].result
 
 
+def _unescaped(found: re.Match[str]) -> str:
+    return "\n" if found[1] == "n" else found[1]
+
+
 async def drive(session: AsyncMontySession, call: str, jobs: Any, talk: Talk) -> object:
-    """Run to the end, answering what is asked. Raises MontyError; where a helper failed, ``talk.failure`` says why."""
-    snapshot: AsyncSnapshot = await session.feed_start(call, inputs={"_jobs": jobs}, print_callback=talk.printed)
+    """Run to the end, answering what is asked. Raises MontyError; where a helper failed, ``talk.failure`` says why.
+
+    Raises RuleError where the input cannot be handed over: broken characters, or nested too deeply.
+    """
+    try:
+        snapshot: AsyncSnapshot = await session.feed_start(call, inputs={"_jobs": jobs}, print_callback=talk.printed)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise RuleError(
+            "The issue or replica holds a value that cannot be handed to a script: broken characters, or deep nesting.",
+            advice="Correct the value in Jira, or use mappings for this connection; then try the issue again.",
+        ) from error
     while not isinstance(snapshot, MontyComplete):
         if isinstance(snapshot, AsyncFunctionSnapshot) and snapshot.function_name == "_ask":
             try:

@@ -17,18 +17,22 @@ import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pydantic_monty
 from pydantic_monty import AsyncMonty, ResourceLimits
 
 from node.errors import ConfigError, RuleError
+from node.rules.script.analysis import Analysis, checked
 
 FEED_SECONDS = 1.0
 """How long a script may compute, without the time that helpers take."""
 
 MEMORY = 32 << 20
 RECURSION = 100
+CHECK_SECONDS = 10.0
+CHECK_MEMORY = 512 << 20
+"""What the type checker may take for the longest script; half of the worker's address space."""
+
 HELPER_CALLS = 200
 CHECKOUTS_PER_WORKER = 1_000
 """A worker is replaced after so many sessions, so that nothing can build up in it."""
@@ -98,7 +102,11 @@ class Workers:
             "max_total_sleep_secs": 0.0,
         }
 
-    async def parse(self, source: str, direction: str) -> dict[str, Any]:
+    def limits_of_check(self) -> ResourceLimits:
+        """Return the limits of a session that checks types: the checker needs more than any script."""
+        return {**self.limits(), "max_feed_duration_secs": CHECK_SECONDS, "max_memory": CHECK_MEMORY}
+
+    async def parse(self, source: str, direction: str) -> Analysis:
         """Return what ``subset.analyse`` says, from a process of its own. Raises RuleError where that one dies."""
         async with self._parsing:
             process = await asyncio.create_subprocess_exec(
@@ -121,10 +129,7 @@ class Workers:
                 "The script could not be read: its parser was stopped.",
                 advice="A script that does this is too long or nested too deeply; make it shorter.",
             )
-        answer = json.loads(text)
-        if not isinstance(answer, dict):
-            raise RuleError("The script could not be read: its parser answered nonsense.")
-        return answer
+        return checked(text)
 
     async def close(self) -> None:
         """Stop all workers."""

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import platform
 import signal
@@ -133,6 +134,39 @@ def test_filter_is_for_this_processor() -> None:
     assert len(code) % 8 == 0
     assert len(code) // 8 <= 4096
     assert code[8 + 4 : 8 + 8] == {"x86_64": b"\x3e\x00\x00\xc0", "aarch64": b"\xb7\x00\x00\xc0"}[platform.machine()]
+
+
+def test_a_processor_without_a_table_loses_one_layer_and_says_so() -> None:
+    """On an unknown processor the filter is absent with a sentence, and the other walls stand."""
+    other = (
+        "import platform, runpy, sys\n"
+        "platform.machine = lambda: 'riscv64'\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    done = subprocess.run(  # noqa: S603 - the launcher under test
+        [sys.executable, "-I", "-S", "-c", other, str(LAUNCHER), "probe", "/bin/true"],
+        capture_output=True, env={}, timeout=20, check=True,
+    )  # fmt: skip
+    report = {name: (on, sentence) for name, on, sentence in json.loads(done.stdout)}
+    assert report["seccomp"][0] is False
+    assert "no table of system calls for this processor" in report["seccomp"][1]
+    assert report["limits"][0]
+    assert report["no-new-privileges"][0]
+
+
+async def test_the_parser_is_closed_in_before_it_reads(tmp_path: Path) -> None:
+    """The process that parses is under the filter, without environment and files, while it waits for the script."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", "-S", str(LAUNCHER.with_name("parse_worker.py")),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={}, cwd=tmp_path,
+    )  # fmt: skip
+    await _until(lambda: _status(process.pid)["Seccomp"] == "2")
+    assert Path(f"/proc/{process.pid}/environ").read_bytes() == b""
+    assert len(list(Path(f"/proc/{process.pid}/fd").iterdir())) == 3
+    answer, _ = await process.communicate(json.dumps(["import os", "incoming"]).encode())
+    assert process.returncode == 0
+    assert json.loads(answer)["findings"][0]["message"] == "scripts cannot import"
 
 
 async def _until(condition: Callable[[], object], seconds: float = 10.0) -> None:

@@ -498,3 +498,37 @@ async def test_results_are_plain_json(engine: MontyEngine) -> None:
     """What comes back can be stored as it is: dicts, lists, texts, numbers."""
     result = await run(engine, "issue.comments = comments.merge(issue, replica)\nissue.labels = ('a', 'b')")
     assert json.loads(json.dumps(result.changes)) == result.changes
+
+
+async def test_log_lines_are_kept_as_they_were_written(engine: MontyEngine) -> None:
+    """Line feeds, backslashes and other scripts' characters come back unchanged; values read as JSON."""
+    result = await run(engine, "log('a\\\\nb\\nc', 'ü', [1, None], {'a': issue.assignee})")
+    assert result.log == ('a\\nb\nc ü [1, null] {"a": "bob"}',)
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"a": "\udfff"}])
+async def test_a_broken_character_is_an_error_on_that_issue(engine: MontyEngine, value: Any) -> None:
+    """Half a surrogate pair, which Jira should never give, fails that issue alone, also in a bulk run."""
+    script = Script("issue.summary = str(issue.custom['Customer'])", "incoming", SCHEMA)
+    broken = inputs(issue=issue(custom={"Customer": value}))
+    with pytest.raises(RuleError):
+        await engine.evaluate(script, broken, JiraAtHand())
+    results = await engine.evaluate_many(script, [inputs(), broken], JiraAtHand())
+    assert isinstance(results[0], ScriptResult)
+    assert isinstance(results[1], RuleError)
+
+
+async def test_a_previous_replica_under_another_name_is_whole(engine: MontyEngine) -> None:
+    """`previous or replica` reads from either: nothing was left out of the box."""
+    source = "older = previous or replica\nissue.summary = older.summary"
+    assert (await fields(engine, source))["summary"] == "Printer smokes"
+    before = replica(fields={"summary": "Earlier"})
+    assert (await fields(engine, source, previous=before))["summary"] == "Earlier"
+
+
+async def test_a_long_script_is_checked_and_run(engine: MontyEngine) -> None:
+    """A script of sixty kilobytes is within the limits."""
+    source = "\n".join(f"if issue.key == 'ABC-{n}':\n    issue.summary = replica.key or '{n}'" for n in range(900))
+    assert 50_000 < len(source) < 65_536
+    assert [str(found) for found in await engine.check(source, "incoming", SCHEMA) if found.severity == "error"] == []
+    assert (await fields(engine, source))["summary"] == "PEER-9"

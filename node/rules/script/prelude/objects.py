@@ -154,6 +154,10 @@ class Item:
     _dropped: Any
     _compared: Any
 
+    def has(self, name: str) -> bool:
+        """Tell whether a field came at all: one that did not come is no empty one."""
+        return name in self._start
+
     def drop(self, name: str) -> None:
         """Take a field back that an earlier step put here."""
         if not self._writable:
