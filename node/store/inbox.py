@@ -56,9 +56,9 @@ class Received:
 async def add(tx: Transaction, connection_id: int, messages: Sequence[Arrived], now_ms: int) -> None:
     """Store accepted messages, in stream order."""
     await tx.executemany(
-        "INSERT INTO inbox (connection_id, epoch, seq, mid, kind, issue, envelope, payload, state, code, received_ms,"
-        " done_ms) VALUES (:connection_id, :epoch, :seq, :mid, :kind, :issue, :envelope, :payload, :state, :code,"
-        " :now_ms, :done_ms)",
+        "INSERT INTO inbox (connection_id, epoch, seq, mid, kind, issue, envelope, size, payload, state, code,"
+        " received_ms, done_ms) VALUES (:connection_id, :epoch, :seq, :mid, :kind, :issue, :envelope, :size, :payload,"
+        " :state, :code, :now_ms, :done_ms)",
         [
             {
                 "connection_id": connection_id,
@@ -68,6 +68,7 @@ async def add(tx: Transaction, connection_id: int, messages: Sequence[Arrived], 
                 "kind": one.kind,
                 "issue": one.issue,
                 "envelope": one.envelope,
+                "size": len(one.envelope),
                 "payload": one.payload,
                 "state": NEW if one.code is None else DONE,
                 "code": one.code,
@@ -194,7 +195,7 @@ async def count(reader: Reader, connection_id: int) -> dict[str, int]:
 async def backlog(reader: Reader, connection_id: int) -> tuple[int, int]:
     """Return how many messages wait to be applied and the bytes that they take: what credit is counted from."""
     row = await reader.fetch_one(
-        "SELECT COUNT(*) AS number, COALESCE(SUM(LENGTH(envelope)), 0) AS size FROM inbox"
+        "SELECT COUNT(*) AS number, COALESCE(SUM(size), 0) AS size FROM inbox"
         " WHERE connection_id = :connection_id AND state IN ('new', 'waiting')",
         {"connection_id": connection_id},
     )

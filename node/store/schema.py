@@ -212,6 +212,7 @@ inbox = _table(
     Column("kind", Text, nullable=False),
     Column("issue", Text),  # the peer's handle: rows of one issue are applied in order
     Column("envelope", LargeBinary, nullable=False),  # as received
+    Column("size", Integer, nullable=False),  # bytes of the envelope, beside it: credit is counted without reading it
     Column("payload", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),  # new | waiting | held | done
     Column("code", Integer),  # the outcome, once done
@@ -221,6 +222,7 @@ inbox = _table(
     Column("done_ms", Integer),
     UniqueConstraint("connection_id", "epoch", "seq"),
     Index("ix_inbox_state_id", "state", "id"),
+    Index("ix_inbox_connection_id_state_size", "connection_id", "state", "size"),
     Index("ix_inbox_connection_id_mid", "connection_id", "mid"),
     Index("ix_inbox_connection_id_issue", "connection_id", "issue"),
     ids_stay_unique=True,

@@ -53,7 +53,7 @@ async def take_ack(
     match verdict.effect:
         case AckEffect.ACKED:
             if state.acked > before.acked:
-                await outbox.mark_acked(tx, connection.id, state.epoch, state.acked, now_ms)
+                await outbox.mark_acked(tx, connection.id, state.epoch, before.acked, state.acked, now_ms)
         case AckEffect.RESEND:
             await outbox.mark_lost(tx, connection.id, state.epoch, state.acked)
         case AckEffect.NEW_EPOCH:

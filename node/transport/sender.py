@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from node.clock import Clock
@@ -167,9 +167,9 @@ class Sender:
 
     async def _talk(self, channel: Channel, work: Work, now_ms: int) -> float:
         sends = work.connection.state != connections.DEACTIVATED
-        if sends:
-            await self._outgoing.seal(channel)
         backlog = await self._outgoing.backlog(self._id)
+        if sends and backlog.queued and not backlog.unacked and await self._outgoing.seal(channel):
+            backlog = replace(backlog, unacked=True)
         if not self._has_reason(work, now_ms, sends=sends, unacked=backlog.unacked):
             return self._idle(queued=backlog.queued and sends, now_ms=now_ms, peer=work.peer)
         try:

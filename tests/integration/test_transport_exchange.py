@@ -137,7 +137,9 @@ async def test_days_of_outage_cost_one_replica_an_issue(pair: Pair) -> None:
                 now_ms=1,
             )
         )
-    states = await pair.alice.store.fetch_all("SELECT state, COUNT(*) AS n FROM outbox WHERE link_id = 1 GROUP BY state")
+    states = await pair.alice.store.fetch_all(
+        "SELECT state, COUNT(*) AS n FROM outbox WHERE link_id = 1 GROUP BY state"
+    )
     assert {row["state"]: row["n"] for row in states} == {"superseded": 29, "queued": 1}
     pair.network.fault = lambda: PASS
     await pair.alice.connections.resume("Blue_to_Green")
@@ -163,7 +165,9 @@ async def test_a_message_that_is_not_understood_takes_its_place_and_is_answered(
         )
     await pair.alice.say(pair.hers.id, 1)
     await quiet(pair.alice)
-    rows = await pair.bob.store.fetch_all("SELECT kind, state, code FROM inbox WHERE kind <> 'pair.confirm' ORDER BY id")
+    rows = await pair.bob.store.fetch_all(
+        "SELECT kind, state, code FROM inbox WHERE kind <> 'pair.confirm' ORDER BY id"
+    )
     assert [(row["kind"], row["state"], row["code"]) for row in rows] == [
         ("malformed", "done", int(Code.MALFORMED)),
         ("from.tomorrow", "done", int(Code.IGNORED)),

@@ -72,9 +72,12 @@ class Published:
             return []
         if body is None:
             return ["the body is missing"]
-        # A list of what the schema describes is described by the schema of one, all over the document.
-        items = body if isinstance(body, list) and self._resolved(schema).get("type") != "array" else [body]
+        items = _items(self._resolved(schema), body)
         return [problem for item in items for problem in self._differences(schema, item)]
+
+    def shape_problems(self, schema: str, body: object) -> list[str]:
+        """Return how a body differs from a schema of the document, by its name."""
+        return self._differences({"$ref": f"#/components/schemas/{schema}"}, body)
 
     def _resolved(self, schema: Json) -> Json:
         reference = schema.get("$ref")
@@ -91,6 +94,15 @@ class Published:
             f"{error.json_path}: {error.message[:160]} (wanted by {'/'.join(map(str, error.schema_path))})"
             for error in self._validators[key].iter_errors(body)
         ]
+
+
+def _items(schema: Json, body: object) -> list[object]:
+    """Return what the schema is about: all over the document a list, or a page, is described by the schema of one."""
+    if isinstance(body, list):
+        return [body] if schema.get("type") == "array" else body
+    if isinstance(body, dict) and isinstance(body.get("values"), list) and "startAt" in body:
+        return [body] if "values" in schema.get("properties", {}) else body["values"]
+    return [body]
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -124,7 +124,7 @@ async def _side(
 ) -> Party:
     world = default_world()
     create_project(world, project, f"{name}'s project")
-    sandbox = await stack.enter_async_context(running_sandbox(world, control=True))
+    sandbox = await stack.enter_async_context(running_sandbox(world, control_open=True))
     token = world.create_token(world.user_named("accord"))
     folder = NodeFolder(root / name)
     folder.create(

@@ -113,6 +113,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("issue", sa.Text(), nullable=True),
         sa.Column("envelope", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("code", sa.Integer(), nullable=True),
@@ -129,6 +130,7 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index("ix_inbox_connection_id_issue", "inbox", ["connection_id", "issue"], unique=False)
+    op.create_index("ix_inbox_connection_id_state_size", "inbox", ["connection_id", "state", "size"], unique=False)
     op.create_index("ix_inbox_connection_id_mid", "inbox", ["connection_id", "mid"], unique=False)
     op.create_index("ix_inbox_state_id", "inbox", ["state", "id"], unique=False)
     op.create_table(
