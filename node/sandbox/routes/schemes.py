@@ -34,7 +34,6 @@ async def security_schemes(request: web.Request) -> web.Response:
         "id": 10000,
         "name": "Default",
         "description": "",
-        "defaultSecurityLevelId": None,
     }
     return answer({"issueSecuritySchemes": [scheme]})
 

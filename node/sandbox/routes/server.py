@@ -200,7 +200,8 @@ async def field_option(request: web.Request) -> web.Response:
         for option in custom.options:
             for one in (option, *option.children):
                 if one.id == wanted:
-                    return answer(call.renderer.option(one))
+                    # Here, and only here, Jira writes the id of an option as a number.
+                    return answer({**call.renderer.option(one), "id": int(one.id)})
     raise NotThere(f"A custom field option with id '{wanted}' does not exist")
 
 
