@@ -298,6 +298,7 @@ class Node:
         if settings.webhooks == "manual":
             return WebhookState(active=True, advice="An admin of Jira registered the webhook.")
         try:
+            await self._tracker.fields()  # notices can be read only once the fields are known
             state = await self._tracker.ensure_webhook(url, projects=projects, name=WEBHOOK_NAME)
         except TrackerError as error:
             _LOG.warning("the webhook could not be registered: %s", error.message)

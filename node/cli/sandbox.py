@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import click
 
 from node.cli.show import Terminal
-from node.errors import UsageError
+from node.errors import ConfigError, UsageError
+from node.sandbox.app import RunningSandbox
+from node.sandbox.load import LoadError, LoadReport
+from node.sandbox.serve import SandboxOptions, serve_sandbox
 
 TOKEN_VARIABLE = "ACCORD_SANDBOX_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
@@ -44,8 +48,6 @@ def sandbox(
 
     Users are admin, alice, bob and accord; each password is the name. ACCORD_SANDBOX_TOKEN=USER:TOKEN adds a token.
     """
-    from node.sandbox.app import SandboxOptions, serve_sandbox  # noqa: PLC0415 - the other commands need none of it
-
     pairs = [text.partition("=") for text in projects]
     if any(not key or not name for key, _, name in pairs):
         raise UsageError("A project is given as KEY=NAME.", advice="For example: --project 'UD=User desk'")
@@ -57,9 +59,28 @@ def sandbox(
         load=load,
         limit=limit,
         data=data,
-        control=faults,
-        tokens={user: token} if token else {},
-        url_file=url_file,
-        announce=terminal.say,
+        control_open=faults,
+        tokens={token: user} if token else {},
     )
-    asyncio.run(serve_sandbox(options))
+    try:
+        asyncio.run(_run(terminal, options, url_file))
+    except (LoadError, OSError) as error:
+        raise ConfigError(f"The sandbox cannot start: {error}") from None
+
+
+async def _run(terminal: Terminal, options: SandboxOptions, url_file: Path | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+
+    def ready(sandbox: RunningSandbox, report: LoadReport | None) -> None:
+        if report is not None:
+            terminal.say(str(report))
+        terminal.say(f"A Jira to play with: [bold]{sandbox.url}[/bold]   (admin, alice, bob: the password is the name)")
+        if url_file is not None:
+            temporary = url_file.with_suffix(".new")
+            temporary.write_text(sandbox.url, "utf-8")
+            temporary.replace(url_file)
+
+    await serve_sandbox(options, ready=ready, stop=stop)

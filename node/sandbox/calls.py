@@ -64,20 +64,21 @@ class CallCounter:
             and (user is None or call.user == user)
         )
 
-    def by_route(self) -> dict[str, int]:
-        """Return the counts by ``METHOD route``, the most frequent first."""
+    def by_route(self, user: str | None = None) -> dict[str, int]:
+        """Return the counts by ``METHOD route``, the most frequent first; of one user's calls if a name is given."""
         counts: Counter[str] = Counter()
         for call, amount in self._counts.items():
-            counts[f"{call.method} {call.route}"] += amount
+            if user is None or call.user == user:
+                counts[f"{call.method} {call.route}"] += amount
         return dict(counts.most_common())
 
-    def report(self) -> dict[str, Any]:
-        """Return all that is known, as JSON."""
+    def report(self, user: str | None = None) -> dict[str, Any]:
+        """Return all that is known, as JSON; ``byRoute`` only of ``user``'s calls if a name is given."""
         return {
             "total": sum(self._counts.values()),
             "reads": self.count(writes=False),
             "writes": self.count(writes=True),
-            "byRoute": self.by_route(),
+            "byRoute": self.by_route(user),
             "byUser": _sum_by((call.user, amount) for call, amount in self._counts.items()),
             "byAgent": _sum_by((call.agent, amount) for call, amount in self._counts.items()),
             "byStatus": _sum_by((str(call.status), amount) for call, amount in self._counts.items()),

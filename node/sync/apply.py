@@ -223,7 +223,9 @@ class Applier:
         comment = operation.comment
         # Somebody here may have removed our copy: then they do not want it, later edits included.
         with suppress(TrackerNotFound):
-            await self._site.tracker.edit_comment(_ref(target).id, operation.item_id, comment.body)
+            await self._site.tracker.edit_comment(
+                _ref(target).id, operation.item_id, comment.body, restrict_to_role=comment.restrict_to_role
+            )
 
         async def work(tx: Transaction) -> None:
             item = TwinItem("comment", comment.handle, operation.item_id, digest(comment.body))

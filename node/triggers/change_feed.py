@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.crew import Crew, Job
-from node.errors import AccordError, TrackerBusy, TrackerError, TrackerNonsense, TrackerNotFound
+from node.errors import AccordError, TrackerBusy, TrackerError, TrackerNonsense, TrackerNotFound, TrackerUnreachable
 from node.store import changes, links, problems
 from node.store.changes import StoredChange
 from node.store.port import Transaction
@@ -99,6 +99,9 @@ class ChangeFeed:
             await self._look(look, ids)
         except TrackerError as error:
             await self._postpone(look, ids, error)
+        except OSError as error:
+            text = f"A file could not be written on the node's machine: {error.strerror or error}."
+            await self._postpone(look, ids, TrackerUnreachable(text, advice="Make room on its disk."))
         except AccordError as error:
             await self._hold(ids, [error], look.issue.key if look.issue else None, None)
         finally:

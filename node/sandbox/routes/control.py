@@ -28,7 +28,7 @@ _DETAILS: dict[str, type | tuple[type, ...]] = {
 
 async def get_calls(request: web.Request) -> web.Response:
     """Answer what was asked of the sandbox since the counts were cleared."""
-    return answer(request.app[CALLS].report())
+    return answer(request.app[CALLS].report(request.query.get("user")))
 
 
 async def clear_calls(request: web.Request) -> web.Response:
