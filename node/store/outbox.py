@@ -26,12 +26,16 @@ REPLICA: Final = "issue.replica"
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A row that has no place in the stream yet. ``payload`` is the plaintext."""
+    """A row that has no place in the stream yet. ``payload`` is the plaintext; the rest is what the ledger notes."""
 
     id: int
     mid: str
     kind: str
     payload: bytes
+    link_id: int | None = None
+    issue_key: str | None = None
+    revision: int | None = None
+    rule_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +163,25 @@ async def record_outcome(tx: Transaction, connection_id: int, mid: str, code: in
 async def next_queued(reader: Reader, connection_id: int, *, rows: int, size: int) -> list[Queued]:
     """Return the oldest queued rows: at most ``rows``, and payloads of ``size`` bytes together (at least one row)."""
     found = await reader.fetch_all(
-        "SELECT id, mid, kind, payload FROM (SELECT id, mid, kind, payload,"
-        " SUM(LENGTH(payload)) OVER (ORDER BY id) AS total, ROW_NUMBER() OVER (ORDER BY id) AS place"
-        " FROM (SELECT id, mid, kind, payload FROM outbox WHERE connection_id = :connection_id AND state = 'queued'"
-        " ORDER BY id LIMIT :rows) AS oldest) AS summed WHERE total <= :size OR place = 1 ORDER BY id",
+        "SELECT summed.*, link.issue_key FROM (SELECT oldest.*, SUM(LENGTH(payload)) OVER (ORDER BY id) AS total,"
+        " ROW_NUMBER() OVER (ORDER BY id) AS place FROM (SELECT id, mid, kind, payload, link_id, revision, rule_version"
+        " FROM outbox WHERE connection_id = :connection_id AND state = 'queued' ORDER BY id LIMIT :rows) AS oldest)"
+        " AS summed LEFT JOIN link ON link.id = summed.link_id WHERE total <= :size OR place = 1 ORDER BY summed.id",
         {"connection_id": connection_id, "rows": rows, "size": size},
     )
-    return [Queued(row["id"], row["mid"].decode(), row["kind"], row["payload"]) for row in found]
+    return [
+        Queued(
+            id=row["id"],
+            mid=row["mid"].decode(),
+            kind=row["kind"],
+            payload=row["payload"],
+            link_id=row["link_id"],
+            issue_key=row["issue_key"],
+            revision=row["revision"],
+            rule_version=row["rule_version"],
+        )
+        for row in found
+    ]
 
 
 async def mark_sealed(tx: Transaction, rows: Sequence[Sealed]) -> bool:

@@ -27,6 +27,7 @@ class Channel:
     opening: OpeningKeys = field(repr=False)
     secrets: ConnectionSecrets = field(repr=False)
     peer_version: int
+    peer_node_key: bytes
 
 
 class Channels:
@@ -77,4 +78,4 @@ def _channel(row: Connection, keys: KeyFolder) -> Channel | None:
     secrets = keys.connection(row.conn)
     our_dir = 0 if row.role == Role.INVITER else 1
     sealing, opening = keys_for(conn=row.conn, our_dir=our_dir, ours=secrets.keys, theirs=theirs)
-    return Channel(row.id, row.name, sealing, opening, secrets, theirs.v)
+    return Channel(row.id, row.name, sealing, opening, secrets, theirs.v, row.peer_node_key)

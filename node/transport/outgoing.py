@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from node.clock import Clock
-from node.store import connections, outbox, streams
+from node.store import connections, ledger, outbox, streams
 from node.store.engine import Reader, Store, Transaction
+from node.store.ledger import Leaving
 from node.store.outbox import Queued, Sealed
 from node.transport.blobs import BlobFolder
 from node.transport.channel import Channel
@@ -62,6 +63,15 @@ class _Batch:
     rows: list[Queued]
 
 
+@dataclass(frozen=True, slots=True)
+class _SealedBatch:
+    """Rows with their bytes, what the ledger notes of each, and the stream after them."""
+
+    rows: list[Sealed]
+    leaving: list[Leaving]
+    after: TxState
+
+
 class _Moved(Exception):
     """The stream moved while a batch was sealed beside it: nothing of the batch was kept."""
 
@@ -105,14 +115,14 @@ class Outgoing:
         if not batch.rows:
             return 0
         loop = asyncio.get_running_loop()
-        sealed, after = await loop.run_in_executor(self._crypto, _seal, channel, batch, self._clock)
+        sealed = await loop.run_in_executor(self._crypto, _seal, channel, batch, self._clock)
         self._crash_point("sending: sealed")
         try:
-            await self._store.write(lambda tx: _keep(tx, channel.connection_id, batch.sending, sealed, after))
+            await self._store.write(lambda tx: _keep(tx, channel, batch.sending, sealed))
         except _Moved:
             return 0
         self._crash_point("sending: stored")
-        return len(sealed)
+        return len(sealed.rows)
 
     async def request(self, channel: Channel, asked: dict[str, Ranges], *, messages: bool = True) -> Request:
         """Put together one request: our receipt, sealed messages without a receipt, and chunks that were asked for.
@@ -224,23 +234,43 @@ async def _next_batch(reader: Reader, connection_id: int) -> _Batch:
     return _Batch(sending, chosen)
 
 
-def _seal(channel: Channel, batch: _Batch, clock: Clock) -> tuple[list[Sealed], TxState]:
+def _seal(channel: Channel, batch: _Batch, clock: Clock) -> _SealedBatch:
     state = batch.sending
     rows: list[Sealed] = []
+    leaving: list[Leaving] = []
     now_ms = clock.now_ms()
     for row in batch.rows:
         slot = next_slot(state)
         one = seal_envelope(channel.sealing, slot, row.payload, now_ms=now_ms, random_bytes=clock.random_bytes)
         rows.append(Sealed(row.id, slot.epoch, slot.seq, one.envelope))
+        leaving.append(
+            Leaving(
+                at_ms=now_ms,
+                kind=row.kind,
+                head=one.head,
+                payload=row.payload,
+                link_id=row.link_id,
+                issue_key=row.issue_key,
+                mid=row.mid,
+                epoch=slot.epoch,
+                seq=slot.seq,
+                revision=row.revision,
+                rule_version=row.rule_version,
+            )
+        )
         state = after_sealing(state, one.head)
-    return rows, state
+    return _SealedBatch(rows, leaving, state)
 
 
-async def _keep(tx: Transaction, connection_id: int, before: TxState, rows: Sequence[Sealed], after: TxState) -> None:
-    """Store a sealed batch, if the stream still ends where the batch begins."""
+async def _keep(tx: Transaction, channel: Channel, before: TxState, sealed: _SealedBatch) -> None:
+    """Store a sealed batch and its rows of the ledger, if the stream still ends where the batch begins."""
+    connection_id = channel.connection_id
     now = await streams.load_tx(tx, connection_id)
     if now is None or (now.epoch, now.sealed, now.head) != (before.epoch, before.sealed, before.head):
         raise _Moved
-    if not await outbox.mark_sealed(tx, rows):
+    if not await outbox.mark_sealed(tx, sealed.rows):
         raise _Moved
-    await streams.save_tx(tx, connection_id, replace(now, sealed=after.sealed, head=after.head))
+    await ledger.append(
+        tx, connection_id, conn=channel.sealing.conn, peer_node_key=channel.peer_node_key, rows=sealed.leaving
+    )
+    await streams.save_tx(tx, connection_id, replace(now, sealed=sealed.after.sealed, head=sealed.after.head))
