@@ -234,14 +234,23 @@ def _attempt(name: str, sentence: str, act: Callable[[], object]) -> Layer:
     return Layer(name, on=False, sentence=f"{sentence}: possible.")
 
 
-def _fork() -> object:
+def _fork() -> None:
     # Looked up late: Windows has none, and does not come here.
-    return os.fork()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def _make_file() -> None:
+    path = f"/tmp/accord-boundary-{os.getpid()}"  # noqa: S108 - O_EXCL follows nothing, and it goes at once
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    Path(path).unlink()
 
 
 _ATTEMPTS: tuple[tuple[str, str, Callable[[], object]], ...] = (
     ("open-socket", "Opening a socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM)),
     ("read-file", "Reading /etc/passwd", lambda: Path("/etc/passwd").read_bytes()),
-    ("write-file", "Making a file", lambda: Path("/tmp/accord-boundary-attempt").write_bytes(b"x")),  # noqa: S108 - that it fails is the point
+    ("write-file", "Making a file", _make_file),
     ("new-process", "Starting a process", _fork),
 )
