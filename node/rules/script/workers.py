@@ -88,7 +88,8 @@ class Workers:
                 except (pydantic_monty.MontyError, OSError) as error:
                     raise ConfigError(
                         f"The worker for scripts does not start: {error}",
-                        advice="Run `accord check`; it says which part of the boundary fails.",
+                        advice="Run `accord check`; it says which wall fails. Where the temporary folder may not hold programs "
+                        "(mounted noexec), set TMPDIR to one that may.",
                     ) from error
         return self._entered
 
