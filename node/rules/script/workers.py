@@ -42,6 +42,10 @@ PARSE_SECONDS = 5.0
 
 _REQUEST_SECONDS = 3.0
 _CHECKOUT_SECONDS = 30.0
+_START_ADVICE = (
+    "Run `accord check`; it says which wall fails. Where the temporary folder may not hold programs (mounted noexec), "
+    "set TMPDIR to one that may."
+)
 _PARSE_RESULT = 8 << 20
 _HERE = Path(__file__).parent
 
@@ -88,8 +92,7 @@ class Workers:
                 except (pydantic_monty.MontyError, OSError) as error:
                     raise ConfigError(
                         f"The worker for scripts does not start: {error}",
-                        advice="Run `accord check`; it says which wall fails. Where the temporary folder may not hold programs "
-                        "(mounted noexec), set TMPDIR to one that may.",
+                        advice=_START_ADVICE,
                     ) from error
         return self._entered
 
