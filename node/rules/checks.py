@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from node.rules.facts import TrackerFacts
 from node.rules.fields import JIRA_NAMES, STANDARD, is_custom
 from node.rules.findings import Finding, did_you_mean, known_are
-from node.rules.helpers import script_schema
 from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
 from node.rules.script.engine import RuleEngine
 from node.rules.values import CHOICES, PEOPLE, NoMatch, Target, convert, find
@@ -71,7 +70,7 @@ async def _check_script(
     if engine is None:
         message = f"Step {number} is a script, and this node has no script engine."
         return [Finding(severity="error", message=message, step=number)]
-    findings = await engine.check(step.source, ruleset.direction, await script_schema(facts, project))
+    findings = await engine.check(step.source, ruleset.direction, await facts.script_schema(project))
     return [
         Finding(
             severity=finding.severity,

@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from node.errors import TrackerNotFound
+from node.rules.facts_schema import build_schema
 from node.rules.fields import JIRA_NAMES, STANDARD, is_custom
+from node.rules.script.engine import ScriptSchema
 from node.rules.values import CHOICES
 from node.trackers.base import Field, IssueType, Project
 from node.trackers.issue import CUSTOM, User
@@ -39,6 +41,10 @@ class TrackerFacts(Protocol):
 
     async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
         """Return the fields without which no such issue can be created there, as rules name them."""
+        ...
+
+    async def script_schema(self, project: str) -> ScriptSchema:
+        """Return what scripts may name in a project."""
         ...
 
     async def user(self, who: str) -> User | None:
@@ -119,6 +125,10 @@ class CachedFacts:
                 return frozenset(found.options)
         found = (await self._fields()).get(field)
         return frozenset(found.options) if found is not None and found.options else None
+
+    async def script_schema(self, project: str) -> ScriptSchema:
+        """Return what scripts may name in a project."""
+        return await self._keep(("schema", project), lambda: build_schema(self, project))
 
     async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
         """Return the fields without which no such issue can be created there, as rules name them."""

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from node.errors import RuleError
 from node.rules.facts import TrackerFacts
 from node.rules.fields import is_custom
-from node.rules.script.engine import CustomField, ScriptSchema
 from node.rules.values import find
 from node.trackers.issue import CUSTOM, User
 
@@ -90,8 +89,9 @@ class ConnectionHelpers:
         return await self._twins.local_key(remote) if self._twins is not None else None
 
     async def _among(self, field: str, name: str) -> str | None:
+        """Return the value as it is spelled here; where Jira does not tell its values, the name stays as it is."""
         allowed = await self._facts.allowed_values(self._project, None, field)
-        return find(name, allowed) if allowed is not None else None
+        return find(name, allowed) if allowed is not None else name
 
 
 def _or_refuse(what: str, name: str, found: str | None, *, create: bool) -> str | None:
@@ -105,27 +105,3 @@ def _or_refuse(what: str, name: str, found: str | None, *, create: bool) -> str 
 
 def _plain(user: User | None) -> Mapping[str, Any] | None:
     return None if user is None else {"id": user.id, "display_name": user.display_name, "email": user.email}
-
-
-async def script_schema(facts: TrackerFacts | None, project: str) -> ScriptSchema:
-    """Return what scripts may name in this Jira; nothing is known without facts."""
-    if facts is None:
-        return ScriptSchema()
-    custom = {}
-    for name in await facts.field_names():
-        if is_custom(name):
-            options = await facts.allowed_values(project, None, name)
-            custom[name.removeprefix(CUSTOM)] = CustomField(
-                kind=await facts.kind(name) or "other", options=tuple(sorted(options or ()))
-            )
-
-    async def names(field: str) -> tuple[str, ...]:
-        return tuple(sorted(await facts.allowed_values(project, None, field) or ()))
-
-    return ScriptSchema(
-        custom=custom,
-        statuses=await names("status"),
-        issue_types=tuple(kind.name for kind in await facts.issue_types(project)),
-        priorities=await names("priority"),
-        resolutions=await names("resolution"),
-    )

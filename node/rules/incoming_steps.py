@@ -11,7 +11,7 @@ from node.rules.comments import format_comment, format_worklog
 from node.rules.contexts import IncomingContext
 from node.rules.facts import TrackerFacts
 from node.rules.fields import STANDARD, is_custom
-from node.rules.helpers import ConnectionHelpers, Twins, script_schema
+from node.rules.helpers import ConnectionHelpers, Twins
 from node.rules.issue_type import TypeChoice, choose_type
 from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
 from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
@@ -112,7 +112,7 @@ async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEn
     """Run a script step on the draft so far; a Skip ends the evaluation. Raises RuleError."""
     context = work.context
     result = await engine_or_refuse(engine, number).evaluate(
-        Script(step.source, "incoming", await script_schema(context.facts, work.project), number),
+        Script(step.source, "incoming", await context.facts.script_schema(work.project), number),
         ScriptInputs(
             issue=plain_issue(context.issue) if context.issue else {"project": work.project},
             replica=plain_replica(work.replica),
@@ -242,28 +242,33 @@ async def _type_of(work: Coming, numbered: Numbered, value: Value) -> TypeChoice
         await work.context.facts.issue_types(work.project),
         numbered=numbered,
         wanted=value,
-        fallbacks=(work.context.default_type, otherwise.default if isinstance(otherwise, Default) else None),
+        fallbacks=(otherwise.default if isinstance(otherwise, Default) else None, work.context.default_type),
         issue=work.context.issue,
         parent=work.parent,
     )
 
 
 async def ensure_type(work: Coming) -> None:
-    """Give an issue that will be created a type; a sub-task without its parent becomes an ordinary issue."""
-    if work.context.issue is not None:
+    """See to it that the type is one that our issue can have, whichever step wanted it.
+
+    An issue that will be created gets one; a sub-task without its parent becomes an ordinary issue; an issue that is
+    there neither becomes a sub-task nor stops being one, because Jira cannot do that by an edit.
+    """
+    name, issue = work.fields.get("type"), work.context.issue
+    if issue is not None and name is None:
+        work.fields.pop("type", None)
         return
     types = await work.context.facts.issue_types(work.project)
-    name = work.fields.get("type")
     subtask = any(kind.name == name and kind.subtask for kind in types)
+    if issue is not None:
+        if subtask != issue.subtask:
+            work.log.append(f"{issue.key} keeps the type {issue.type!r}: an edit cannot make it a {name!r}.")
+            del work.fields["type"]
+        return
     if name is not None and not (subtask and not work.fields.get("parent_key")):
         return
-    chosen = choose_type(
-        types,
-        numbered=None,
-        wanted=None,
-        fallbacks=(work.context.default_type,),
-        issue=None,
-    )
+    fallbacks = (work.context.default_type,)
+    chosen = choose_type(types, numbered=None, wanted=None, fallbacks=fallbacks, issue=None)
     if subtask:
         work.log.append(f"The type is not {name!r}, because that is a sub-task and the rules set no parent.")
     work.log += chosen.log

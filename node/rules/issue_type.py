@@ -1,7 +1,7 @@
-"""Chooses the type of our issue: mirrored by name, else the project's default, else Task, else the first that fits.
+"""Chooses the type of our issue: mirrored by name, else the step's default, else the connection's, else Task.
 
-Pure. A sub-task needs a parent and an issue cannot become one by an edit, so an existing issue keeps to its side of
-that line, and keeps its type where the name is unknown here.
+Where the project has none of them it is the first that fits. Pure. A sub-task needs a parent and an issue cannot become
+one by an edit, so an existing issue keeps to its side of that line, and keeps its type where the name is unknown here.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from dataclasses import dataclass
 
 from node.errors import RuleError
 from node.rules.mapping import Numbered
+from node.rules.ruleset import TASK
 from node.rules.values import as_text, find
 from node.trackers.base import IssueType
 from node.trackers.issue import Issue, Value
-
-TASK = "Task"
-"""The type that almost every project has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from node.errors import RuleError
 from node.rules.contexts import OutgoingContext
-from node.rules.helpers import ConnectionHelpers, script_schema
+from node.rules.helpers import ConnectionHelpers
 from node.rules.mapping import Numbered
 from node.rules.model import Shared, Skip
 from node.rules.outgoing_steps import Leaving, map_step, script_inputs, take_result
 from node.rules.ruleset import MappingStep, RuleSet, ScriptStep
 from node.rules.scope import mismatch, seen_of_issue
-from node.rules.script.engine import RuleEngine, Script
+from node.rules.script.engine import RuleEngine, Script, ScriptSchema
 from node.rules.script_step import engine_or_refuse
 from node.trackers.issue import Issue
 
@@ -85,7 +85,8 @@ class OutgoingRules:
 
     async def _script(self, work: Leaving, number: int, step: ScriptStep) -> tuple[Script, ConnectionHelpers]:
         facts, project = work.context.facts, work.issue.project
-        script = Script(step.source, "outgoing", await script_schema(facts, project), number)
+        schema = await facts.script_schema(project) if facts is not None else ScriptSchema()
+        script = Script(step.source, "outgoing", schema, number)
         return script, ConnectionHelpers(facts, project, work.context.twins)
 
     async def _run_many(

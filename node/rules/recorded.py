@@ -6,7 +6,9 @@ from typing import Any
 
 from node.errors import RuleError
 from node.rules.facts import TrackerFacts
+from node.rules.facts_schema import build_schema
 from node.rules.plain import plain
+from node.rules.script.engine import ScriptSchema
 from node.trackers.base import IssueType
 from node.trackers.issue import User
 
@@ -47,6 +49,10 @@ class RecordingFacts:
         names = await self._facts.required(project, issue_type)
         self.answers[_key("required", project, issue_type)] = list(names)
         return names
+
+    async def script_schema(self, project: str) -> ScriptSchema:
+        """Put it together from questions of their own."""
+        return await build_schema(self, project)
 
     async def user(self, who: str) -> User | None:
         """Ask, and remember."""
@@ -104,6 +110,10 @@ class RecordedFacts:
     async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
         """Return the recorded names."""
         return tuple(self._answer("required", project, issue_type))
+
+    async def script_schema(self, project: str) -> ScriptSchema:
+        """Put it together from the recorded answers."""
+        return await build_schema(self, project)
 
     async def user(self, who: str) -> User | None:
         """Return the recorded user."""

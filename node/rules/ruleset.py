@@ -28,6 +28,8 @@ MAX_VALUES = 2_000
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True)]
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=32_767)]
 
+TASK = "Task"
+"""The issue type that almost every project has."""
 COLLECTIONS = ("comments", "attachments", "worklogs")
 """What an issue has many of; a mapping carries each whole and under its own name."""
 
@@ -144,13 +146,18 @@ def basic_outgoing() -> RuleSet:
     return RuleSet(direction="outgoing", method="manual", steps=_same_names(names))
 
 
-def basic_incoming(default_type: str = "Task") -> RuleSet:
-    """Return the Basic rules for what comes in. The type is mirrored by name, else it is ``default_type``."""
+def basic_incoming(default_type: str = TASK) -> RuleSet:
+    """Return the Basic rules for what comes in.
+
+    The type is mirrored by name, else it is ``default_type``. Task needs no step that says so: an issue whose type no
+    step found gets the connection's default type, else Task, else the project's first.
+    """
+    otherwise = "nothing" if default_type == TASK else Default(default=default_type)
     return RuleSet(
         direction="incoming",
         method="automatic",
         steps=(
-            MappingStep(source="type", target="type", otherwise=Default(default=default_type)),
+            MappingStep.model_validate({"source": "type", "target": "type", "otherwise": otherwise}),
             *_same_names(("summary", "description", "comments", "attachments")),
         ),
     )
@@ -167,7 +174,7 @@ def default_type_of(ruleset: RuleSet) -> str | None:
 def is_basic(ruleset: RuleSet) -> bool:
     """Tell whether these are the Basic rules, whatever the default type and the sync method are."""
     outgoing = ruleset.direction == "outgoing"
-    basic = basic_outgoing() if outgoing else basic_incoming(default_type_of(ruleset) or "Task")
+    basic = basic_outgoing() if outgoing else basic_incoming(default_type_of(ruleset) or TASK)
     return ruleset.steps == basic.steps and ruleset.scope == Scope()
 
 
