@@ -16,7 +16,6 @@ from node.sandbox.jql.syntax import Call, Empty, ListOperand, Literal, Operand, 
 
 _ISSUE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*-[0-9]+\Z")
 _COUNTS = {"votes": "Votes", "watches": "Watchers"}
-_DAY_ONLY = re.compile(r"\d{4}([-/])\d{1,2}\1\d{1,2}\Z|[^:]*\Z")
 DATE_FORMATS = (
     "Valid formats include: 'yyyy/MM/dd HH:mm', 'yyyy-MM-dd HH:mm', 'yyyy/MM/dd', 'yyyy-MM-dd', "
     "or a period format e.g. '-5d', '4w 2d'."
@@ -158,7 +157,7 @@ def _moment(target: Target, literal: Literal) -> int:
         return int(literal.text)
     day_only = target.field.kind is FieldKind.DATE
     moment = read_moment(literal.text, target.context.now, target.context.time_zone)
-    if moment is None or (day_only and not _DAY_ONLY.match(literal.text.strip())):
+    if moment is None or (day_only and ":" in literal.text):
         formats = _DAY_FORMATS if day_only else DATE_FORMATS
         raise JqlError(f"Date value '{literal.text}' for field '{target.name}' is invalid. {formats}")
     return moment
