@@ -8,6 +8,7 @@ its reason, for a person; it stops nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -187,18 +188,21 @@ class Incoming:
     def _merge(self, job: _Job, link: Link, ours: Issue, draft: Draft) -> Merged:
         message = job.message
         fresh = {name for name, revision in message.changed.items() if revision > link.received_changed.get(name, 0)}
-        gone = {name for name in link.received_changed if name not in message.replica.fields}
-        touched = {
-            name
-            for name in draft.fields
-            if not (origin := draft.origins.get(name, Origin(0))).sources or origin.sources & (fresh | gone)
+        before = (link.received or {}).get("replica", {}).get("fields", {})
+        news = fresh | {name for name in before if name not in message.replica.fields}
+        touched = {name for name in draft.fields if _depends(draft, name, news)}
+        # What their people never changed came from us: it is no wish of theirs, even when it is new to our rules.
+        given_back = {
+            name: value
+            for name, value in draft.fields.items()
+            if name not in link.draft and not _depends(draft, name, set(message.changed))
         }
         edited = {name for name, revision in link.edited.items() if revision > message.seen}
         overtaken = {name for name, revision in link.edited.items() if revision > (link.received or {}).get("seen", 0)}
         return merge(
             draft.fields,
             field_values(ours),
-            asked=link.draft,
+            asked={**given_back, **link.draft},
             touched=touched,
             overtaken=overtaken,
             edited=edited,
@@ -542,6 +546,12 @@ def _event(
         rule_version=rule_version,
         detail=detail,
     )
+
+
+def _depends(draft: Draft, name: str, sources: AbstractSet[str]) -> bool:
+    """Tell whether a wanted field was made from any of these; a script's may have been made from all."""
+    origin = draft.origins.get(name, Origin(0))
+    return bool(sources if not origin.sources else origin.sources & sources)
 
 
 def _told(conflict: Conflict) -> dict[str, Value]:

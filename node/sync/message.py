@@ -29,13 +29,13 @@ def replica_message(names: Names, link: Link, issue: Issue, replica: Replica) ->
     revision = link.revision + 1
     content = content_of(replica)
     changed = frozenset(changed_fields(link.sent, content))
+    # A field that only ever held what the peer gave it is not among them: nobody on this side changed it.
+    earlier = {name: number for name, number in link.sent_changed.items() if name in replica.fields}
     message = IssueReplica(
         mid=names.message("replica", issue.id, revision),
         twin=link.twin,
         revision=revision,
-        changed={
-            name: revision if name in changed else link.sent_changed.get(name, revision) for name in replica.fields
-        },
+        changed={**earlier, **{name: revision for name in sorted(changed) if name in replica.fields}},
         seen=link.seen,
         replica=replica,
     )
