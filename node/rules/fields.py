@@ -123,7 +123,7 @@ def shared_value(value: Value) -> Value:
 def leaving(value: Value) -> Value:
     """Return a value that a script lets out: as ``shared_value``, but an address that the script put there stays."""
     if isinstance(value, list):
-        return [leaving(item) for item in value]
+        return [item for item in map(leaving, value) if item is not None]
     if isinstance(value, dict) and isinstance(value.get("display_name"), str) and value.get("email"):
         return {"display_name": value["display_name"], "email": value["email"]}
     return shared_value(value)
