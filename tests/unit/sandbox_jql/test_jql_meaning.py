@@ -478,7 +478,7 @@ def test_a_thousand_issues_are_filtered_in_well_under_fifty_milliseconds() -> No
 
 
 def _timed(query: Query, issues: list[Issue]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     for issue in issues:
         query.matches(issue)
-    return time.perf_counter() - start
+    return time.process_time() - start
