@@ -1,0 +1,164 @@
+"""A database that was restored from a backup, or copied, is noticed from signed receipts and healed without people."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from node.store import cursors, inbox
+from node.store.connections import Connection
+from node.store.engine import restore
+from node.transport.receipts import resync_cursor
+from protocol.messages import Outcome, parse_message
+from tests.support.peers import PeerNode, paired, until
+
+
+class Pair:
+    """Alice and Bob, paired, with a backup of each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.alice = PeerNode("Blue", folder / "alice")
+        self.bob = PeerNode("Green", folder / "bob")
+        self.hers: Connection
+        self.his: Connection
+
+    async def start(self) -> None:
+        """Pair, and send one message each way."""
+        await self.alice.start()
+        await self.bob.start()
+        self.hers, self.his = await paired(self.alice, self.bob)
+        await self.alice.say(self.hers.id, 1)
+        await self.bob.say(self.his.id, 1, issue="b")
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Wait until everything was signed for."""
+
+        async def nothing_waits() -> bool:
+            return await self.alice.unacked() == 0 and await self.bob.unacked() == 0
+
+        await until(nothing_waits)
+
+    async def back_up(self, node: PeerNode) -> Path:
+        """Make a backup of a running node's database."""
+        target = self.folder / f"{node.name}.backup"
+        await node.store.backup(target)
+        return target
+
+    async def restore(self, node: PeerNode, backup: Path) -> None:
+        """Stop a node, put a backup in the place of its database, start it."""
+        await node.stop()
+        await restore(backup, node.folder / "node.db")
+        await node.start()
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    both = Pair(tmp_path)
+    await both.start()
+    yield both
+    await both.alice.stop()
+    await both.bob.stop()
+
+
+async def settle_all(node: PeerNode, code: int = 0) -> None:
+    for row in await node.inbox():
+        await node.store.write(lambda tx, row=row: inbox.finish(tx, row.id, code, 1))
+
+
+async def test_a_restored_sender_goes_on_and_nothing_is_stored_twice(pair: Pair) -> None:
+    """It reads its tracker again and makes the same ids; what the peer has is answered from the record."""
+    backup = await pair.back_up(pair.alice)
+    await pair.alice.say(pair.hers.id, 2, 3)
+    await pair.quiet()
+    await settle_all(pair.bob)
+    await pair.restore(pair.alice, backup)
+    await pair.alice.say(pair.hers.id, 2, 3, 4)
+    await pair.quiet()
+    assert await pair.bob.issues() == ["i1", "i2", "i3", "i4"]
+    assert await pair.alice.problems() == ["NewEpoch"]
+
+    async def answered() -> bool:
+        answers = [parse_message(row.payload) for row in await pair.alice.inbox()]
+        return {one.mid for answer in answers if isinstance(answer, Outcome) for one in answer.results} == {
+            "i2-1",
+            "i3-1",
+        }
+
+    await until(answered)
+
+
+async def test_a_restored_receiver_gets_again_what_it_lost(pair: Pair) -> None:
+    """The sender keeps what was signed for long enough for a nightly backup."""
+    backup = await pair.back_up(pair.bob)
+    await pair.alice.say(pair.hers.id, 2, 3)
+    await pair.quiet()
+    await pair.restore(pair.bob, backup)
+    await pair.alice.say(pair.hers.id, 4)
+
+    async def all_there() -> bool:
+        return await pair.bob.issues() == ["i1", "i2", "i3", "i4"]
+
+    await until(all_there)
+    await pair.quiet()
+    assert await pair.alice.problems() == ["Resend"]
+
+
+async def test_both_restored_end_with_everything_once(pair: Pair) -> None:
+    """The same night's backup on both sides."""
+    hers, his = await pair.back_up(pair.alice), await pair.back_up(pair.bob)
+    await pair.alice.say(pair.hers.id, 2, 3)
+    await pair.bob.say(pair.his.id, 2, issue="b")
+    await pair.quiet()
+    await pair.restore(pair.alice, hers)
+    await pair.restore(pair.bob, his)
+    await pair.alice.say(pair.hers.id, 2, 3, 4)
+    await pair.bob.say(pair.his.id, 2, 3, issue="b")
+    await pair.quiet()
+    assert await pair.bob.issues() == ["i1", "i2", "i3", "i4"]
+    assert await pair.alice.issues() == ["b1", "b2", "b3"]
+
+
+async def test_a_receiver_restored_beyond_what_is_kept_asks_for_everything(pair: Pair) -> None:
+    """Then every linked issue must be sent anew, and that is remembered over a restart."""
+    backup = await pair.back_up(pair.bob)
+    await pair.alice.say(pair.hers.id, 2, 3)
+    await pair.quiet()
+    await pair.alice.store.write(lambda tx: tx.execute("DELETE FROM outbox WHERE state = 'acked'"))
+    await pair.restore(pair.bob, backup)
+    await pair.alice.say(pair.hers.id, 4)
+    await until(lambda: pair.alice.resyncs)
+    await pair.quiet()
+    assert await pair.bob.issues() == ["i1", "i4"]
+    name = resync_cursor(pair.hers.id)
+    assert await pair.alice.store.read(lambda reader: cursors.read(reader, name)) is not None
+    assert await pair.alice.problems() == ["Resync"]
+
+
+async def test_two_copies_of_one_node_are_stopped(pair: Pair, tmp_path: Path) -> None:
+    """A copied disk that runs as well must not be healed for ever: people are told."""
+    await pair.alice.stop()
+    shutil.copytree(pair.alice.folder, tmp_path / "copy")
+    twin = PeerNode("Blue", tmp_path / "copy")
+    await pair.alice.start()
+    await twin.start()
+    try:
+        number = 10
+
+        async def one_is_stopped() -> bool:
+            nonlocal number
+            number += 1
+            await pair.alice.say(pair.hers.id, number, issue="a")
+            await twin.say(pair.hers.id, number, issue="t")
+            found = [*await pair.alice.problems(), *await twin.problems()]
+            return "Stop" in found
+
+        await until(one_is_stopped)
+        states = {await pair.alice.state("Blue_to_Green"), await twin.state("Blue_to_Green")}
+        assert "deactivated" in states
+    finally:
+        await twin.stop()
