@@ -22,7 +22,6 @@ _EFFORT = re.compile(r"(?:\d{1,9}[wdhm])(?: *\d{1,9}[wdhm])*\Z", re.IGNORECASE)
 _INCREMENT = re.compile(r"([+-]?\d{1,6})([yMwdhm]?)\Z")
 _LAST_YEAR = 9999
 _DECEMBER = 12
-_SATURDAY_TO_SUNDAY = 1
 _MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -115,7 +114,7 @@ def _moved(moment: datetime, count: int, unit: str) -> datetime:
 def _start(moment: datetime, unit: str) -> datetime:
     day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if unit == "w":
-        return day - timedelta(days=(day.weekday() + _SATURDAY_TO_SUNDAY) % 7)
+        return day - timedelta(days=day.isoweekday() % 7)
     if unit == "M":
         return day.replace(day=1)
     if unit == "y":

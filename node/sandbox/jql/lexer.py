@@ -76,6 +76,7 @@ _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\", "'": "'", '"': '"', " "
 _VALID_ESCAPES = r"""The valid escape sequences are \', \", \t, \n, \r, \\, '\ ' and \uXXXX."""
 _UNICODE_ESCAPE = re.compile(r"u([0-9a-fA-F]{4})")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufdd0-\ufdef\ufffe\uffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LONG = 2**63
 
 
@@ -97,7 +98,7 @@ class _Scanner:
         while index < len(self.text):
             char = self.text[index]
             if char == quote:
-                return "".join(parts), index + 1
+                return _whole("".join(parts)), index + 1
             if char == "\\":
                 value, index = self.escape(index)
                 parts.append(value)
@@ -140,7 +141,7 @@ class _Scanner:
                 break
             parts.append(found[0])
             index = found.end()
-        return "".join(parts), escaped, index
+        return _whole("".join(parts)), escaped, index
 
     def illegal(self, index: int) -> JqlError:
         code = ord(self.text[index])
@@ -160,6 +161,13 @@ class _Scanner:
         )
 
 
+def _whole(text: str) -> str:
+    """Join surrogates to the characters that they stand for; half a one becomes a sign that can be written back."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def syntax_error(message: str, line: int | None = None, column: int | None = None) -> JqlError:
     """Return the error for text that cannot be read; line and column count from 1, None at the query's end."""
     place = "" if line is None or column is None else f" (line {line}, character {column})"
@@ -168,6 +176,7 @@ def syntax_error(message: str, line: int | None = None, column: int | None = Non
 
 def tokens(text: str) -> Iterator[Token]:
     """Yield the tokens of a query. Raises JqlError at the first character or word that Jira would not take."""
+    text = _whole(text)
     scanner, index = _Scanner(text), 0
     counted, line = 0, 1
     while index < len(text):

@@ -482,3 +482,15 @@ def _timed(query: Query, issues: list[Issue]) -> float:
     for issue in issues:
         query.matches(issue)
     return time.process_time() - start
+
+
+def test_characters_that_are_written_in_halves_are_joined_and_a_lone_half_does_no_harm() -> None:
+    """Clients escape characters beyond the first plane in two halves; an error's text can always be sent back."""
+    issue = Issue(labels=["\N{GRINNING FACE}"])
+    assert matches(r"labels = '\ud83d\ude00'", issue)
+    assert matches("labels = '\N{GRINNING FACE}'", issue)
+    for text in (r"project = '\ud83d'", "project = '\ud83d'"):
+        [message] = refusal(text)
+        assert (
+            message.encode() == "The value '\N{REPLACEMENT CHARACTER}' does not exist for the field 'project'.".encode()
+        )
