@@ -148,7 +148,7 @@ def build_app(
     app[SENDER] = WebhookSender(world, renderer, app[FAULTS])
     for prefix in (API, "/rest/api/latest"):
         app.router.add_routes([web.route(one.method, prefix + one.path, one.handler) for one in REST_ROUTES])
-    app.router.add_routes([*webhook.ROUTES, *attachment.CONTENT_ROUTES, *schemes.SESSION_ROUTES])
+    app.router.add_routes([*webhook.ROUTES, *attachment.CONTENT_ROUTES, *schemes.OTHER_ROUTES])
     app.router.add_routes(control.CALL_ROUTES)
     if control_open:
         app.router.add_routes(control.FAULT_ROUTES)

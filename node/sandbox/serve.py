@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from node.sandbox.app import RunningSandbox, running_sandbox
-from node.sandbox.load import LoadReport, load_file
+from node.sandbox.load import LoadReport, load_issues, read_dump
 from node.sandbox.persistence import Saver, read_world
 from node.sandbox.seed import create_project, default_world
 from node.sandbox.store import World
@@ -18,6 +19,7 @@ from node.sandbox.store import World
 class SandboxOptions:
     """What a sandbox is started with.
 
+    ``limit`` is how many issues of the dump ``load`` are taken, None for all.
     ``projects`` maps keys to names; ``tokens`` maps personal access tokens to user names. ``placeholder_limit`` is in
     bytes, for the made-up files of a dump. ``base_url`` is what ``self`` links begin with when it is not the port's own
     address. ``control_open`` lets anybody who reaches the port set up faults.
@@ -27,6 +29,7 @@ class SandboxOptions:
     port: int = 0
     data: Path | None = None
     load: Path | None = None
+    limit: int | None = None
     projects: Mapping[str, str] = field(default_factory=dict)
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     title: str = "Sandbox"
@@ -49,7 +52,7 @@ def prepare_world(options: SandboxOptions) -> tuple[World, LoadReport | None]:
         world.site.title = options.title
         world.site.placeholder_limit = options.placeholder_limit
         if options.load is not None:
-            report = load_file(world, options.load)
+            report = load_issues(world, islice(read_dump(options.load), options.limit))
     world.site.upload_limit = options.upload_limit
     for key, name in options.projects.items():
         if world.project(key) is None:

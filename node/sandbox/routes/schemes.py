@@ -52,8 +52,17 @@ async def session(request: web.Request) -> web.Response:
     )
 
 
+async def application_links(request: web.Request) -> web.Response:
+    """Answer the links to other applications: there are none."""
+    _ = Call(request).user
+    return answer({"list": []})
+
+
 ROUTES = (
     web.get("/permissionscheme", permission_schemes),
     web.get("/issuesecurityschemes", security_schemes),
 )
-SESSION_ROUTES = (web.get("/rest/auth/1/session", session),)
+OTHER_ROUTES = (
+    web.get("/rest/auth/1/session", session),
+    web.get("/rest/applinks/latest/listApplicationlinks", application_links),
+)

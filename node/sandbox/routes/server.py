@@ -170,9 +170,8 @@ async def my_permissions(request: web.Request) -> web.Response:
 
 
 async def fields(request: web.Request) -> web.Response:
-    """Answer all fields."""
+    """Answer all fields, to anybody."""
     call = Call(request)
-    _ = call.user
     return answer([call.renderer.field(one) for one in call.all_fields()])
 
 
@@ -206,16 +205,20 @@ async def field_option(request: web.Request) -> web.Response:
 
 
 def _listing(
-    kind: str, held: Callable[[Call], Mapping[str, Any]], render: Callable[[Call, Any], Any]
+    kind: str,
+    held: Callable[[Call], Mapping[str, Any]],
+    render: Callable[[Call, Any], Any],
+    *,
+    public: bool = True,
 ) -> tuple[Callable[[web.Request], Any], Callable[[web.Request], Any]]:
     async def listing(request: web.Request) -> web.Response:
         call = Call(request)
-        _ = call.user
+        _ = public or call.user
         return answer([render(call, one) for one in held(call).values()])
 
     async def one_of(request: web.Request) -> web.Response:
         call = Call(request)
-        _ = call.user
+        _ = public or call.user
         wanted = call.part("thing")
         things = held(call)
         found = things.get(wanted) or next((one for one in things.values() if one.name == wanted), None)
@@ -236,9 +239,13 @@ priorities, priority = _listing(
 resolutions, resolution = _listing(
     "resolution", lambda c: c.world.site.resolutions, lambda c, r: c.renderer.resolution(r)
 )
-roles, role = _listing("role", lambda c: c.world.site.roles, lambda c, r: c.renderer.role(r))
-categories, category = _listing("category", lambda c: c.world.site.categories, lambda c, k: c.renderer.category(k))
-link_types, link_type = _listing("link type", lambda c: c.world.site.link_types, lambda c, t: c.renderer.link_type(t))
+roles, role = _listing("role", lambda c: c.world.site.roles, lambda c, r: c.renderer.role(r), public=False)
+categories, category = _listing(
+    "category", lambda c: c.world.site.categories, lambda c, k: c.renderer.category(k), public=False
+)
+link_types, link_type = _listing(
+    "link type", lambda c: c.world.site.link_types, lambda c, t: c.renderer.link_type(t), public=False
+)
 
 
 async def all_link_types(request: web.Request) -> web.Response:
@@ -318,6 +325,8 @@ ROUTES = (
     web.get("/user", get_user),
     web.post("/user", add_user),
     web.delete("/user", remove_user),
+    # The slash is how the `jira` package asks for it; Jira does not mind.
+    web.delete("/user/", remove_user),
     web.get("/user/search", search_users),
     web.get("/user/assignable/search", assignable_users),
     web.get("/user/assignable/multiProjectSearch", assignable_users),
