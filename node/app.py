@@ -26,6 +26,7 @@ from node.config import NodeFolder, Settings
 from node.connections import Connections
 from node.errors import AccordError, ConfigError, TrackerError
 from node.keys import KeyFolder
+from node.ledger import Ledger
 from node.operations import Operations
 from node.rulebook import RuleBook
 from node.rules.facts import CachedFacts
@@ -87,6 +88,7 @@ class Node:
         except BaseException:
             await self._store.close()
             raise
+        await self._ledger.start()
         await self._transport.start()
         self._changes.crew.start()
         self._inbox.crew.start()
@@ -108,6 +110,7 @@ class Node:
             clock=clock,
             max_parallel=settings.jira.parallel,
         )
+        self._ledger = Ledger(self._store, node_key, folder.root, clock)
         max_file = settings.sync.max_file * 1_000_000
         files = BlobFolder(folder.blobs, clock, max_file=max_file)
         self._transport = Transport(
@@ -121,7 +124,7 @@ class Node:
                     allow_http=settings.sync.allow_http, allow_private=settings.sync.allow_private_peers
                 )
             ),
-            hooks=Hooks(received=lambda _id: self._inbox.received()),
+            hooks=Hooks(received=lambda _id: self._inbox.received(), sealed=self._ledger.sealed),
             crash_point=self._crash_point,
         )
         self._engine = MontyEngine(clock=clock)
@@ -167,7 +170,7 @@ class Node:
             clock,
             folder=folder.root,
             webhook=lambda: self._webhook,
-            boundary=_boundary,
+            boundary=self._walls_and_ledger,
         )
         self._keys, self._node_key = keys, node_key
 
@@ -231,6 +234,7 @@ class Node:
         await self._changes.crew.stop()
         await self._inbox.stop()
         await self._transport.stop()
+        await self._ledger.stop()
         await self._engine.close()
         await self._tracker.close()
         await self._store.close()
@@ -305,6 +309,11 @@ class Node:
             return WebhookState(active=False, advice=f"{error.message} It is tried again by itself.")
         self._poller.sweep_soon()
         return state
+
+    async def _walls_and_ledger(self) -> Sequence[Finding]:
+        trouble = self._ledger.trouble
+        text = trouble or "Everything that leaves is written down and signed for."
+        return [*await _boundary(), Finding("ledger", ERROR if trouble else OK, text)]
 
     def _write_running(self) -> None:
         data = {"pid": os.getpid(), "admin_url": self.admin_url, "public_url": self.public_url}

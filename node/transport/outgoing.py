@@ -7,7 +7,9 @@ the meantime never leaves. Sealing happens beside the database; the commit notic
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,6 +27,7 @@ from node.transport.wire import MAX_DATA, MAX_EXCHANGE
 from protocol.ack import Ack, dump_ack
 from protocol.blob import CHUNK_BYTES, Ranges, blob_slot, dump_chunk, indexes
 from protocol.envelope import MIN_ENVELOPE, Kind, Slot, seal_envelope
+from protocol.envelope import Sealed as SealedEnvelope
 from protocol.framing import FRAME_OVERHEAD, join_frames
 from protocol.messages import BlobGone, dump_message
 from protocol.stream import TxState, after_sealing, may_seal, next_slot
@@ -87,6 +90,7 @@ class Outgoing:
         clock: Clock,
         crypto: Executor,
         allowance: Allowance,
+        sealed: Callable[[int], None] = lambda _connection_id: None,
         crash_point: CrashPoint = live_on,
     ) -> None:
         self._store = store
@@ -94,6 +98,7 @@ class Outgoing:
         self._clock = clock
         self._crypto = crypto
         self._allowance = allowance
+        self._sealed = sealed
         self._crash_point = crash_point
 
     async def backlog(self, connection_id: int) -> Backlog:
@@ -122,6 +127,7 @@ class Outgoing:
         except _Moved:
             return 0
         self._crash_point("sending: stored")
+        self._sealed(channel.connection_id)
         return len(sealed.rows)
 
     async def request(self, channel: Channel, asked: dict[str, Ranges], *, messages: bool = True) -> Request:
@@ -146,7 +152,19 @@ class Outgoing:
         if ack is None:
             return Request(b"", 0, 0)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._crypto, self._assemble, channel, ack, rows, asked)
+        request, given = await loop.run_in_executor(self._crypto, self._assemble, channel, ack, rows, asked)
+        if given:
+            await self._store.write(
+                lambda tx: ledger.append(
+                    tx,
+                    channel.connection_id,
+                    conn=channel.sealing.conn,
+                    peer_node_key=channel.peer_node_key,
+                    rows=given,
+                )
+            )
+            self._sealed(channel.connection_id)
+        return request
 
     async def give_up_files(self, channel: Channel, asked: dict[str, Ranges]) -> dict[str, Ranges]:
         """Tell the peer which files it asks for are not here any more; return those that are."""
@@ -171,7 +189,10 @@ class Outgoing:
             now_ms=now_ms,
         )
 
-    def _assemble(self, channel: Channel, ack: Ack, rows: Sequence[Sealed], asked: dict[str, Ranges]) -> Request:
+    def _assemble(
+        self, channel: Channel, ack: Ack, rows: Sequence[Sealed], asked: dict[str, Ranges]
+    ) -> tuple[Request, list[Leaving]]:
+        """Return the request, and what the ledger notes of the files in it: receipts hold nothing of an issue."""
         envelopes = [
             seal_envelope(
                 channel.sealing,
@@ -188,17 +209,22 @@ class Outgoing:
                 break
             envelopes.append(row.envelope)
         messages = len(envelopes) - 1
+        given: list[Leaving] = []
         for sha256, ranges in asked.items():
+            chunks: dict[int, bytes] = {}
             for index in indexes(ranges):
                 left -= _CHUNK_ENVELOPE
                 if left < 0 or len(envelopes) > MAX_DATA:
                     break
-                envelope = self._seal_chunk(channel, sha256, index)
-                if envelope is not None:
-                    envelopes.append(envelope)
-        return Request(join_frames(envelopes), messages, len(envelopes) - 1 - messages)
+                chunk = self._seal_chunk(channel, sha256, index)
+                if chunk is not None:
+                    envelopes.append(chunk.envelope)
+                    chunks[index] = chunk.head
+            if chunks:
+                given.append(_file_leaving(sha256, chunks, self._clock.now_ms()))
+        return Request(join_frames(envelopes), messages, len(envelopes) - 1 - messages), given
 
-    def _seal_chunk(self, channel: Channel, sha256: str, index: int) -> bytes | None:
+    def _seal_chunk(self, channel: Channel, sha256: str, index: int) -> SealedEnvelope | None:
         chunk = self._files.read_chunk(channel.connection_id, sha256, index)
         if chunk is None:
             return None
@@ -208,7 +234,14 @@ class Outgoing:
             dump_chunk(chunk),
             now_ms=self._clock.now_ms(),
             random_bytes=self._clock.random_bytes,
-        ).envelope
+        )
+
+
+def _file_leaving(sha256: str, chunks: dict[int, bytes], now_ms: int) -> Leaving:
+    """Return the ledger's row for chunks of one file; ``head`` covers the heads of their envelopes in order."""
+    payload = json.dumps({"blob": sha256, "chunks": sorted(chunks)}, separators=(",", ":")).encode()
+    head = hashlib.sha256(b"".join(chunks[index] for index in sorted(chunks))).digest()
+    return Leaving(at_ms=now_ms, kind="blob", head=head, payload=payload)
 
 
 async def _next_batch(reader: Reader, connection_id: int) -> _Batch:

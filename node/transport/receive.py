@@ -102,6 +102,8 @@ class Hooks:
     """Every linked issue of this connection must be sent anew; see `node.transport.receipts.resync_cursor`."""
     queued: Callable[[int], None] = lambda _connection_id: None
     """Something was put into the outbox."""
+    sealed: Callable[[int], None] = lambda _connection_id: None
+    """Something of this connection was sealed and is in the ledger."""
     heard: Callable[[int, Taken], None] = lambda _connection_id, _taken: None
     """A receipt of this connection's peer was taken in."""
     closed: Callable[[int], None] = lambda _connection_id: None

@@ -105,6 +105,7 @@ class Transport:
             clock=clock,
             crypto=self._crypto,
             allowance=settings.allowance,
+            sealed=self._hooks.sealed,
             crash_point=crash_point,
         )
         self._server = PeerServer(receiver=self._receiver, desk=self.desk, channels=self.channels, clock=clock)
