@@ -131,7 +131,8 @@ class FaultBox:
                 and any(fnmatchcase(name, fault.path) for name in names)
             )
 
-        for fault in list(self._take(fits)):
+        # Taken one by one: a fault that comes after the one that answers has not happened yet.
+        for fault in self._take(fits):
             if fault.kind == "delay":
                 await asyncio.sleep(fault.seconds)
                 continue

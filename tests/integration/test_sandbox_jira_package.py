@@ -45,7 +45,7 @@ def refused(wrong: pytest.ExceptionInfo[JIRAError]) -> tuple[int, dict[str, str]
 
 
 def test_the_client_takes_it_for_a_data_center(desk: Bench) -> None:
-    """serverInfo names a Server of version 10, and the client believes it."""
+    """ServerInfo names a Server of version 10, and the client believes it."""
     client = JIRA(server=desk.sandbox.url, basic_auth=("admin", "admin"), max_retries=0)
     assert client.server_info()["deploymentType"] == "Server"
     assert client._is_cloud is False
@@ -130,7 +130,7 @@ def test_a_role_can_be_given(jira: JIRA) -> None:
 
 
 def test_what_can_be_set_is_told_in_both_shapes(desk: Bench, jira: JIRA) -> None:
-    """createmeta answers in the old shape and in the paged one, editmeta tells of an issue."""
+    """Createmeta answers in the old shape and in the paged one, editmeta tells of an issue."""
     jira = JIRA(desk.sandbox.url, basic_auth=("admin", "admin"), max_retries=0)  # asks for the version
     types = jira.project_issue_types("SC")
     assert {one.name for one in types} == {"Task", "Bug", "Story", "Sub-task", "Epic"}
