@@ -112,6 +112,7 @@ shadow = _table(  # the last state of a linked issue that we know of, in our wor
     Column("issue_key", Text, nullable=False),
     Column("updated_ms", Integer, nullable=False),
     Column("body", Text, nullable=False),
+    Column("pending", Text, nullable=False, server_default="{}"),  # JSON: what we wrote and nobody has shown us yet
 )
 
 link = _table(

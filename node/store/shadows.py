@@ -6,39 +6,53 @@ Also the digests of its files, so that a file is fetched once. Statements only.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter
 
 from node.store.port import Reader, Transaction
 from node.sync.content import FileDigest
-from node.trackers.issue import Issue
+from node.trackers.issue import Issue, Value
 
 _ISSUE = TypeAdapter(Issue)
 
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """``updated_ms`` is the tracker's own time of that state; 0 when it is only what we believe after a write."""
+    """``updated_ms`` is the tracker's own time of the last state that it showed; 0 when it has shown none yet.
+
+    ``pending`` are the fields that we wrote since, which it has not shown yet.
+    """
 
     issue: Issue
     updated_ms: int
+    pending: Mapping[str, Value] = field(default_factory=dict)
 
 
 async def read(reader: Reader, issue_id: str) -> Shadow | None:
     """Return the shadow of an issue."""
-    row = await reader.fetch_one("SELECT updated_ms, body FROM shadow WHERE issue_id = :id", {"id": issue_id})
-    return Shadow(_ISSUE.validate_json(row["body"]), row["updated_ms"]) if row else None
+    row = await reader.fetch_one("SELECT updated_ms, body, pending FROM shadow WHERE issue_id = :id", {"id": issue_id})
+    if row is None:
+        return None
+    return Shadow(_ISSUE.validate_json(row["body"]), row["updated_ms"], json.loads(row["pending"]))
 
 
-async def write(tx: Transaction, issue: Issue, *, updated_ms: int) -> None:
+async def write(tx: Transaction, issue: Issue, *, updated_ms: int, pending: Mapping[str, Value] | None = None) -> None:
     """Keep the state of an issue."""
     await tx.execute(
-        "INSERT INTO shadow (issue_id, issue_key, updated_ms, body) VALUES (:id, :key, :updated_ms, :body) "
+        "INSERT INTO shadow (issue_id, issue_key, updated_ms, body, pending) "
+        "VALUES (:id, :key, :updated_ms, :body, :pending) "
         "ON CONFLICT (issue_id) "
-        "DO UPDATE SET issue_key = excluded.issue_key, updated_ms = excluded.updated_ms, body = excluded.body",
-        {"id": issue.id, "key": issue.key, "updated_ms": updated_ms, "body": _ISSUE.dump_json(issue).decode()},
+        "DO UPDATE SET issue_key = excluded.issue_key, updated_ms = excluded.updated_ms, body = excluded.body, "
+        "pending = excluded.pending",
+        {
+            "id": issue.id,
+            "key": issue.key,
+            "updated_ms": updated_ms,
+            "body": _ISSUE.dump_json(issue).decode(),
+            "pending": json.dumps(dict(pending or {}), ensure_ascii=False),
+        },
     )
 
 

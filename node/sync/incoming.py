@@ -30,7 +30,7 @@ from node.sync.content import FileDigest, content_of, replica_of
 from node.sync.contexts import incoming_context, outgoing_context
 from node.sync.merge import Conflict, Merged, merge
 from node.sync.outgoing import issue_lock
-from node.sync.plan import TwinItem, plan_create, plan_update
+from node.sync.plan import STATUS, TwinItem, plan_create, plan_update
 from node.sync.site import Party, Site
 from node.trackers.fields import field_values, with_fields
 from node.trackers.issue import Attachment, Comment, Issue, IssueRef, Value
@@ -247,7 +247,8 @@ class Incoming:
                 created_ms=now,
             ),
         )
-        await shadows.write(tx, _believed(draft, ref, now), updated_ms=0)
+        believed = {name: value for name, value in draft.fields.items() if name != STATUS and value is not None}
+        await shadows.write(tx, _believed(draft, ref, now), updated_ms=0, pending=believed)
         return link.id
 
     async def _commit(self, job: _Job, draft: Draft, merged: Merged, applied: Applied, rule_version: int) -> Settled:
@@ -297,7 +298,8 @@ class Incoming:
                 edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}
                 await links.update(tx, replace(other, edited=edited))
             if after is not None:
-                await shadows.write(tx, after, updated_ms=shadow.updated_ms if shadow else 0)
+                pending = {**(shadow.pending if shadow else {}), **applied.written}
+                await shadows.write(tx, after, updated_ms=shadow.updated_ms if shadow else 0, pending=pending)
             for conflict in merged.conflicts:
                 await history.add(tx, _event(job.row, link, now, "conflict", _told(conflict), rule_version))
             detail = {"revision": message.revision, "fields": sorted(applied.written), "log": list(draft.log)}
@@ -567,7 +569,7 @@ def _believed(draft: Draft, ref: IssueRef, now_ms: int) -> Issue:
     """Return the issue that we just created as it must be, until the tracker shows it."""
     created = datetime.fromtimestamp(now_ms / 1000, tz=UTC)
     issue = Issue(id=ref.id, key=ref.key, project=draft.project, type="", summary="", created=created, updated=created)
-    return with_fields(issue, {name: value for name, value in draft.fields.items() if name != "status"})
+    return with_fields(issue, {name: value for name, value in draft.fields.items() if name != STATUS})
 
 
 def _with_items(issue: Issue, draft: Draft, items: Sequence[TwinItem]) -> Issue:

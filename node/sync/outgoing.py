@@ -85,6 +85,8 @@ class Outgoing:
                 await self._site.store.write(also)
                 return []
             found = await self._site.store.read(lambda tx: links.of_issue(tx, issue.id))
+            if found and shadow is not None and _is_before_our_write(issue, shadow):
+                issue = await self._site.tracker.issue(issue.id)
             left = [await self._look(link, issue, shadow) for link in found]
             if any(one.error or one.sent is Sent.LATER for one in left):
                 return left
@@ -338,6 +340,16 @@ class Outgoing:
             digests[attachment.id] = digest
         attachments = tuple(file for file in shared.attachments if file.id in digests)
         return replace(shared, attachments=attachments), digests, left_out
+
+
+def _is_before_our_write(issue: Issue, shadow: Shadow) -> bool:
+    """Tell whether a notice may show the issue as it was before our last write: then only a fresh read is true.
+
+    Notices are made before or after a write, and arrive whenever. One that does not show what we wrote is either old,
+    or somebody has changed it since; taking the first for the second would send the peer's change back undone.
+    """
+    shown = field_values(issue)
+    return any(not same(shown.get(name), value) for name, value in shadow.pending.items())
 
 
 def _edited_here(shadow: Shadow | None, issue: Issue) -> list[str]:

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("issue_key", sa.Text(), nullable=False),
         sa.Column("updated_ms", sa.Integer(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("pending", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("issue_id", name=op.f("pk_shadow")),
         sqlite_strict=True,
     )
