@@ -23,6 +23,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from node.store.port import Value
 from node.transport.wire import MAX_DATA
 from protocol.messages import dump_message
 from tests.support.far_side import ROOMY
@@ -54,11 +55,13 @@ class FarSide:
     floor: str = ""
 
     async def hear(self) -> dict[str, Any]:
+        """Read its next line."""
         assert self.process.stdout is not None
         heard: dict[str, Any] = json.loads(await self.process.stdout.readline())
         return heard
 
     async def ask(self, command: str) -> dict[str, Any]:
+        """Give it a command and return its answer."""
         assert self.process.stdin is not None
         self.process.stdin.write(command.encode() + b"\n")
         return await self.hear()
@@ -103,7 +106,7 @@ async def floor_rate(session: aiohttp.ClientSession, url: str, *, batch: int, in
 
 
 async def our_rate(alice: PeerNode, connection_id: int, start: int) -> float:
-    rows = [
+    rows: list[dict[str, Value]] = [
         {"id": connection_id, "mid": b"m%d" % number, "payload": payload(number)}
         for number in range(start, start + MESSAGES)
     ]
@@ -155,5 +158,5 @@ async def test_messages_per_second(tmp_path: Path, capsys: pytest.CaptureFixture
         bare = statistics.median(floor)
         lines.append(f"    floor, {name}: {bare:,.0f}/s, ratio {rate / bare:.2f}")
     with capsys.disabled():
-        print("\n" + "\n".join(lines))  # noqa: T201 - a bench prints its figures
+        print("\n" + "\n".join(lines))
     assert rate / one >= GOAL

@@ -159,7 +159,7 @@ async def test_one_code_makes_one_connection(pair: Pair, side: str, place: str) 
 )
 async def test_a_connection_is_closed_on_both_sides(pair: Pair, side: str, place: str) -> None:
     """Death while saying goodbye."""
-    hers, his = await paired(pair.alice, pair.bob)
+    hers, _ = await paired(pair.alice, pair.bob)
     assert hers.conn is not None
     death = Death(place)
     mortal = pair.alice if side == "alice" else pair.bob
@@ -177,7 +177,9 @@ async def test_a_connection_is_closed_on_both_sides(pair: Pair, side: str, place
 
     async def over() -> bool:
         await pair.alice.transport.say_goodbye()
-        return await pair.bob.state("Green_to_Blue") == "closed" and not pair.alice.keys.has_connection(hers.conn or b"")
+        return await pair.bob.state("Green_to_Blue") == "closed" and not pair.alice.keys.has_connection(
+            hers.conn or b""
+        )
 
     await until(over)
     assert await pair.alice.state("Blue_to_Green") == "closed"

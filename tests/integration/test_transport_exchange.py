@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.store import blobs, inbox, outbox
+from node.store import blobs
 from node.store.connections import Connection
 from node.sync.content import FileDigest
 from node.transport.receipts import Allowance
@@ -16,7 +16,7 @@ from node.transport.transport import TransportSettings
 from protocol.blob import CHUNK_BYTES
 from protocol.messages import Code, Outcome, parse_message
 from tests.support.fault_proxy import BUSY, CUT, DROP, LOGIN_PAGE, PASS, REDIRECT, TWICE, FaultProxy
-from tests.support.peers import PeerNode, paired, replica, until
+from tests.support.peers import PeerNode, paired, until
 
 
 class Pair:
@@ -30,6 +30,7 @@ class Pair:
         self.his: Connection
 
     async def start(self) -> None:
+        """Pair the two."""
         await self.network.start()
         self.bob.public_url = self.network.url
         await self.alice.start()
@@ -37,6 +38,7 @@ class Pair:
         self.hers, self.his = await paired(self.alice, self.bob)
 
     async def stop(self) -> None:
+        """Stop all three."""
         await self.alice.stop()
         await self.bob.stop()
         await self.network.stop()
@@ -125,18 +127,7 @@ async def test_days_of_outage_cost_one_replica_an_issue(pair: Pair) -> None:
     await until(stuck)
     await pair.alice.connections.pause("Blue_to_Green")
     for revision in range(1, 31):
-        message = replica("linked", revision)
-        await pair.alice.store.write(
-            lambda tx, message=message: outbox.enqueue(
-                tx,
-                connection_id=pair.hers.id,
-                link_id=1,
-                mid=message.mid,
-                kind=message.t,
-                payload=b"{}",
-                now_ms=1,
-            )
-        )
+        await pair.alice.enqueue(pair.hers.id, f"linked-{revision}", b"{}", link_id=1)
     states = await pair.alice.store.fetch_all(
         "SELECT state, COUNT(*) AS n FROM outbox WHERE link_id = 1 GROUP BY state"
     )
@@ -152,17 +143,7 @@ async def test_days_of_outage_cost_one_replica_an_issue(pair: Pair) -> None:
 async def test_a_message_that_is_not_understood_takes_its_place_and_is_answered(pair: Pair) -> None:
     """Signed nonsense must not stop the stream; whoever sent it hears 301, or that it was ignored."""
     for mid, payload in (("bad", b'{"t":"issue.replica","mid":"bad"}'), ("new", b'{"t":"from.tomorrow","mid":"new"}')):
-        await pair.alice.store.write(
-            lambda tx, mid=mid, payload=payload: outbox.enqueue(
-                tx,
-                connection_id=pair.hers.id,
-                link_id=None,
-                mid=mid,
-                kind="test",
-                payload=payload,
-                now_ms=1,
-            )
-        )
+        await pair.alice.enqueue(pair.hers.id, mid, payload)
     await pair.alice.say(pair.hers.id, 1)
     await quiet(pair.alice)
     rows = await pair.bob.store.fetch_all(
@@ -225,7 +206,7 @@ async def test_a_slow_applier_is_not_flooded(tmp_path: Path) -> None:
         assert stored < 40
         while await pair.alice.unacked():
             for row in await pair.bob.inbox():
-                await pair.bob.store.write(lambda tx, row=row: inbox.finish(tx, row.id, 0, 1))
+                await pair.bob.settle(row)
             pair.alice.transport.wake(pair.hers.id, speak=True)
             await until(lambda: True)
         assert await pair.bob.issues() == [f"i{n}" for n in range(40)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.store import cursors, inbox
+from node.store import cursors
 from node.store.connections import Connection
 from node.store.engine import restore
 from node.transport.receipts import resync_cursor
@@ -65,9 +65,9 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     await both.bob.stop()
 
 
-async def settle_all(node: PeerNode, code: int = 0) -> None:
+async def settle_all(node: PeerNode) -> None:
     for row in await node.inbox():
-        await node.store.write(lambda tx, row=row: inbox.finish(tx, row.id, code, 1))
+        await node.settle(row)
 
 
 async def test_a_restored_sender_goes_on_and_nothing_is_stored_twice(pair: Pair) -> None:

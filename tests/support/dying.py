@@ -19,6 +19,7 @@ class Death:
         self.dead = asyncio.Event()
 
     def __call__(self, place: str) -> None:
+        """Arrive at a place."""
         if self.dead.is_set():
             raise Killed(place)
         self.seen.append(place)

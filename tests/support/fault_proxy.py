@@ -35,6 +35,7 @@ class FaultProxy:
         self.port = 0
 
     async def start(self) -> None:
+        """Listen, on a free port the first time."""
         app = web.Application(client_max_size=32 << 20)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -45,11 +46,13 @@ class FaultProxy:
         self._session = aiohttp.ClientSession()
 
     async def stop(self) -> None:
+        """Stop listening."""
         await self._session.close()
         await self._runner.cleanup()
 
     @property
     def url(self) -> str:
+        """The base URL to give to whoever should come this way."""
         return f"http://{LOOPBACK}:{self.port}"
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Two real nodes' transports, Alice and Bob, over real HTTP on loopback with real databases; without tracker or rules."""
+"""Two real nodes' transports, Alice and Bob, over real HTTP on loopback with real databases; no tracker, no rules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+from typing_extensions import override
 
 from node.clock import SystemClock
 from node.connections import Connections
@@ -33,10 +34,14 @@ class QuickClock(SystemClock):
     def __init__(self) -> None:
         self.ahead_ms = 0
 
+    @override
     def now_ms(self) -> int:
+        """Return the time, turned forward."""
         return super().now_ms() + self.ahead_ms
 
+    @override
     def jitter(self) -> float:
+        """Return little, so that tests wait little."""
         return 0.01
 
 
@@ -61,6 +66,7 @@ class PeerNode:
     """Set whenever the peer has signed for more."""
 
     async def start(self) -> None:
+        """Open the folder's database and keys, listen, talk."""
         self.keys = KeyFolder(self.folder / "keys", self.clock.random_bytes)
         node_key = self.keys.node_key() if self.keys.has_node_key() else self.keys.create_node_key()
         self.store = await Store.open(self.folder / "node.db")
@@ -97,43 +103,55 @@ class PeerNode:
         await self.transport.start()
 
     async def stop(self) -> None:
+        """Stop as a node does."""
         await self.transport.stop()
         await self._runner.cleanup()
         await self.store.close()
 
     async def restart(self) -> None:
+        """Stop, and start on the same files and port."""
         await self.stop()
         await self.start()
 
     @property
     def url(self) -> str:
+        """The node's own base URL."""
         return f"http://{LOOPBACK}:{self.port}"
 
     async def row(self, name: str) -> connections.Connection:
+        """Return the row of a connection."""
         found = await self.store.read(lambda reader: connections.by_name(reader, name))
         assert found is not None
         return found
 
     async def state(self, name: str) -> str:
+        """Return the state of a connection."""
         return (await self.row(name)).state
 
     async def say(self, connection_id: int, *numbers: int, revision: int = 1, issue: str = "i") -> None:
         """Put replicas of issues into the outbox, one per number, and wake the sender."""
         for number in numbers:
             message = replica(f"{issue}{number}", revision)
-            await self.store.write(
-                lambda tx, message=message: outbox.enqueue(
-                    tx,
-                    connection_id=connection_id,
-                    link_id=None,
-                    mid=message.mid,
-                    kind=message.t,
-                    payload=dump_message(message),
-                    revision=revision,
-                    now_ms=self.clock.now_ms(),
-                )
-            )
+            await self.enqueue(connection_id, message.mid, dump_message(message))
         self.transport.wake(connection_id)
+
+    async def enqueue(self, connection_id: int, mid: str, payload: bytes, *, link_id: int | None = None) -> None:
+        """Put one message into the outbox as a replica, whatever it holds."""
+        await self.store.write(
+            lambda tx: outbox.enqueue(
+                tx,
+                connection_id=connection_id,
+                link_id=link_id,
+                mid=mid,
+                kind="issue.replica",
+                payload=payload,
+                now_ms=self.clock.now_ms(),
+            )
+        )
+
+    async def settle(self, row: Received, code: int = 0) -> None:
+        """End a received message with an outcome, as an apply worker does."""
+        await self.store.write(lambda tx: inbox.finish(tx, row.id, code, self.clock.now_ms()))
 
     async def inbox(self) -> list[Received]:
         """Return what waits to be applied, oldest first."""
@@ -145,11 +163,13 @@ class PeerNode:
         return [row["issue"] for row in rows]
 
     async def unacked(self) -> int:
+        """Count what no peer has signed for yet."""
         row = await self.store.fetch_one("SELECT COUNT(*) AS n FROM outbox WHERE state IN ('queued', 'sealed')")
         assert row is not None
         return int(row["n"])
 
     async def problems(self) -> list[str]:
+        """Return the codes of all problems, oldest first."""
         rows = await self.store.fetch_all("SELECT code FROM problem ORDER BY id")
         return [row["code"] for row in rows]
 
