@@ -34,6 +34,8 @@ class RuleBook:
         self._names: dict[int, Names] = {}
         self._outgoing: dict[int, OutgoingRules] = {}
         self._incoming: dict[int, IncomingRules] = {}
+        self._published = 0
+        """How often rules were published: rules that were read before the last time are not kept."""
 
     async def party(self, connection_id: int) -> Party:
         """Return the connection as the sync core sees it. Raises UsageError where it does not exist."""
@@ -55,17 +57,27 @@ class RuleBook:
 
     async def outgoing(self, connection_id: int) -> OutgoingRules:
         """Return the outgoing rules that count now."""
-        if connection_id not in self._outgoing:
-            version, ruleset = await self.current(connection_id, "outgoing")
-            self._outgoing[connection_id] = OutgoingRules(ruleset, version=version, engine=self._engine)
-        return self._outgoing[connection_id]
+        kept = self._outgoing.get(connection_id)
+        if kept is not None:
+            return kept
+        published = self._published
+        version, ruleset = await self.current(connection_id, "outgoing")
+        rules = OutgoingRules(ruleset, version=version, engine=self._engine)
+        if published == self._published:
+            self._outgoing[connection_id] = rules
+        return rules
 
     async def incoming(self, connection_id: int) -> IncomingRules:
         """Return the incoming rules that count now."""
-        if connection_id not in self._incoming:
-            version, ruleset = await self.current(connection_id, "incoming")
-            self._incoming[connection_id] = IncomingRules(ruleset, version=version, engine=self._engine)
-        return self._incoming[connection_id]
+        kept = self._incoming.get(connection_id)
+        if kept is not None:
+            return kept
+        published = self._published
+        version, ruleset = await self.current(connection_id, "incoming")
+        rules = IncomingRules(ruleset, version=version, engine=self._engine)
+        if published == self._published:
+            self._incoming[connection_id] = rules
+        return rules
 
     async def current(self, connection_id: int, direction: Direction) -> tuple[int, RuleSet]:
         """Return the version that counts now; version 0 is the Basic rules of a connection that has no others."""
@@ -94,6 +106,7 @@ class RuleBook:
             return numbers
 
         numbers = await self._store.write(work)
+        self._published += 1
         self._outgoing.pop(connection_id, None)
         self._incoming.pop(connection_id, None)
         return numbers
