@@ -91,7 +91,7 @@ class Node:
         await self._ledger.start()
         await self._transport.start()
         self._changes.crew.start()
-        self._inbox.crew.start()
+        await self._inbox.start()
         self._poller.start()
         self._registrar = asyncio.create_task(self._keep_registered(), name="webhook registration")
         self._looking = asyncio.create_task(_tell_open_walls(), name="boundary of scripts")

@@ -33,7 +33,8 @@ class Crew(Generic[T]):
         name: for the log.
         find: returns jobs that can be done now; jobs whose key is being worked on are passed over.
         work: does one job. It stores its own failures; one that escapes is logged and does not stop the crew.
-        next_due_ms: returns when to look again without news, None for never.
+        next_due_ms: returns when the next job that was not due at the given moment comes due, None for never. What
+            was due then and was not begun waits for a worker or for news, not for the clock.
         size: jobs at a time.
     """
 
@@ -43,7 +44,7 @@ class Crew(Generic[T]):
         *,
         find: Callable[[], Awaitable[Sequence[Job[T]]]],
         work: Callable[[T], Awaitable[None]],
-        next_due_ms: Callable[[], Awaitable[int | None]],
+        next_due_ms: Callable[[int], Awaitable[int | None]],
         clock: Clock,
         size: int,
     ) -> None:
@@ -91,21 +92,22 @@ class Crew(Generic[T]):
             if wait_ms > 0:
                 await self._clock.sleep(wait_ms / 1000)
                 continue
+            looked = self._clock.now_ms()
             try:
-                started = await self._hire()
-                due = None if started else await self._next_due_ms()
+                await self._hire()
+                due = await self._next_due_ms(looked)
             except asyncio.CancelledError:
                 raise
             except Exception:  # noqa: BLE001 - rows stay; one fault must not end the crew
                 _LOG.exception("the %s crew could not look for work; it tries again in a second", self._name)
-                started, due = 0, self._clock.now_ms() + 1000
+                due = self._clock.now_ms() + 1000
             await self._rest(due)
 
-    async def _hire(self) -> int:
+    async def _hire(self) -> None:
         free = self._size - len(self._running)
         started = 0
         if free <= 0:
-            return 0
+            return
         for job in await self._find():
             if started >= free:
                 break
@@ -114,7 +116,6 @@ class Crew(Generic[T]):
             started += 1
             task = asyncio.create_task(self._do(job), name=f"{self._name} {job.key}")
             self._running[job.key] = task
-        return started
 
     async def _do(self, job: Job[T]) -> None:
         try:

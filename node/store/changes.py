@@ -63,9 +63,11 @@ async def due(reader: Reader, now_ms: int, *, after: int = 0, limit: int = 100) 
     ]
 
 
-async def next_due_ms(reader: Reader) -> int | None:
-    """Return when the next waiting notice comes due."""
-    row = await reader.fetch_one("SELECT min(due_ms) AS due FROM change WHERE state = 'waiting'")
+async def next_due_ms(reader: Reader, after_ms: int) -> int | None:
+    """Return when the next waiting notice comes due that was not due at ``after_ms``."""
+    row = await reader.fetch_one(
+        "SELECT min(due_ms) AS due FROM change WHERE state = 'waiting' AND due_ms > :after_ms", {"after_ms": after_ms}
+    )
     return row["due"] if row else None
 
 

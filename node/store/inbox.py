@@ -9,7 +9,7 @@ Times are milliseconds since 1970 UTC. ``issue`` is the peer's handle, ``mid`` t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,12 +94,15 @@ async def known(reader: Reader, connection_id: int, mids: Sequence[str]) -> dict
 
 
 async def ready(reader: Reader, now_ms: int, *, limit: int) -> list[Received]:
-    """Return messages that may be worked on now: of each issue only the oldest open one, on active connections."""
+    """Return messages that may be worked on now, on active connections: of an issue's new ones only the oldest.
+
+    A message that waits, for files or for the tracker, does not keep a newer one of its issue waiting.
+    """
     rows = await reader.fetch_all(
         f"SELECT {_COLUMNS} FROM inbox AS i JOIN connection AS c ON c.id = i.connection_id"  # noqa: S608 - a constant
         " WHERE i.state IN ('new', 'waiting') AND i.due_ms <= :now_ms AND c.state = 'active' AND NOT EXISTS"
         " (SELECT 1 FROM inbox AS e WHERE e.connection_id = i.connection_id AND e.issue = i.issue AND e.id < i.id"
-        " AND e.state IN ('new', 'waiting')) ORDER BY i.id LIMIT :limit",
+        " AND e.state = 'new') ORDER BY i.id LIMIT :limit",
         {"now_ms": now_ms, "limit": limit},
     )
     return [_received(row) for row in rows]
@@ -124,9 +127,12 @@ async def get(reader: Reader, inbox_id: int) -> Received | None:
     return None if row is None else _received(row)
 
 
-async def next_due(reader: Reader) -> int | None:
-    """Return when the next waiting message is due, None if none waits."""
-    row = await reader.fetch_one("SELECT MIN(due_ms) AS due_ms FROM inbox WHERE state IN ('new', 'waiting')")
+async def next_due(reader: Reader, after_ms: int) -> int | None:
+    """Return when the next waiting message comes due that was not due at ``after_ms``, None if none waits."""
+    row = await reader.fetch_one(
+        "SELECT MIN(due_ms) AS due_ms FROM inbox WHERE state = 'waiting' AND due_ms > :after_ms",
+        {"after_ms": after_ms},
+    )
     return None if row is None else row["due_ms"]
 
 
@@ -141,16 +147,23 @@ async def finish(tx: Transaction, inbox_id: int, code: int, now_ms: int) -> None
 async def wait(tx: Transaction, inbox_id: int, due_ms: int) -> None:
     """Count one try more and leave the message until ``due_ms``."""
     await tx.execute(
-        "UPDATE inbox SET state = 'waiting', attempts = attempts + 1, due_ms = :due_ms WHERE id = :id",
+        "UPDATE inbox SET state = 'waiting', attempts = attempts + 1, due_ms = :due_ms"
+        " WHERE id = :id AND state <> 'done'",
         {"due_ms": due_ms, "id": inbox_id},
     )
 
 
-async def make_due(tx: Transaction, inbox_ids: Sequence[int]) -> None:
-    """Let waiting messages go on at once: what they waited for is here."""
+async def make_due(tx: Transaction, issues: Iterable[tuple[int, str]]) -> None:
+    """Let the waiting messages about these (connection, issue) go on at once: what they waited for is here."""
     await tx.executemany(
-        "UPDATE inbox SET due_ms = 0 WHERE id = :id AND state = 'waiting'", [{"id": one} for one in inbox_ids]
+        "UPDATE inbox SET due_ms = 0 WHERE connection_id = :connection_id AND issue = :issue AND state = 'waiting'",
+        [{"connection_id": connection_id, "issue": issue} for connection_id, issue in issues],
     )
+
+
+async def make_all_due(tx: Transaction) -> None:
+    """Let every waiting message be tried at once: whoever knew what it waited for is gone."""
+    await tx.execute("UPDATE inbox SET due_ms = 0 WHERE state = 'waiting'")
 
 
 async def hold(tx: Transaction, inbox_id: int) -> None:

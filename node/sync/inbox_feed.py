@@ -33,10 +33,15 @@ class InboxFeed:
             "inbox",
             find=self._find,
             work=self._work,
-            next_due_ms=lambda: site.store.read(inbox.next_due),
+            next_due_ms=lambda after_ms: site.store.read(lambda tx: inbox.next_due(tx, after_ms)),
             clock=site.clock,
             size=size,
         )
+
+    async def start(self) -> None:
+        """Begin; what waited before a restart is tried at once, because nobody remembers for which files it waited."""
+        await self._site.store.write(inbox.make_all_due)
+        self.crew.start()
 
     async def stop(self) -> None:
         """Stop at once; every row is found again."""
@@ -70,17 +75,17 @@ class InboxFeed:
             self._look_again = True
 
     async def _wake_complete(self) -> None:
-        """Make those rows due whose files are all here."""
+        """Make the rows of those issues due whose files are all here."""
         while True:
             self._look_again = False
-            complete = []
-            for row_id, (connection_id, digests) in list(self._incoming.missing.items()):
-                if all([await self._site.files.arrived(connection_id, sha256) for sha256 in digests]):
-                    complete.append(row_id)
-            for row_id in complete:
-                self._incoming.missing.pop(row_id, None)
+            complete: list[tuple[int, str]] = []
+            for issue, digests in list(self._incoming.missing.items()):
+                if all([await self._site.files.arrived(issue[0], sha256) for sha256 in digests]):
+                    complete.append(issue)
+            for issue in complete:
+                self._incoming.missing.pop(issue, None)
             if complete:
-                await self._site.store.write(partial(inbox.make_due, inbox_ids=tuple(complete)))
+                await self._site.store.write(partial(inbox.make_due, issues=tuple(complete)))
                 self.crew.wake()
             if not self._look_again:
                 return

@@ -73,8 +73,8 @@ class Incoming:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._applier = Applier(site)
-        self.missing: dict[int, tuple[int, frozenset[str]]] = {}
-        """Row id to (connection, digests) of the files that a row waits for; only a hint, lost at a restart."""
+        self.missing: dict[tuple[int, str], frozenset[str]] = {}
+        """(Connection, the peer's issue) to the digests of the files that it waits for; a hint, lost at a restart."""
 
     async def settle(self, row: Received) -> Settled:
         """Settle one message, or the newest about the same issue in its place.
@@ -218,7 +218,8 @@ class Incoming:
             for file in draft.attachments or ()
             if file.handle not in known and await site.files.arrived(job.party.id, file.blob) is None
         ]
-        self.missing.pop(job.row.id, None)
+        waiting = (job.party.id, job.message.replica.issue)
+        self.missing.pop(waiting, None)
         if not missing:
             return False
 
@@ -227,7 +228,7 @@ class Incoming:
                 await site.files.want(tx, job.party.id, digest)
 
         await site.store.write(work)
-        self.missing[job.row.id] = (job.party.id, frozenset(digest.sha256 for digest in missing))
+        self.missing[waiting] = frozenset(digest.sha256 for digest in missing)
         site.ask_peer(job.party.id)
         return True
 

@@ -53,7 +53,7 @@ class ChangeFeed:
             "changes",
             find=self._find,
             work=self._work,
-            next_due_ms=lambda: site.store.read(changes.next_due_ms),
+            next_due_ms=lambda after_ms: site.store.read(lambda tx: changes.next_due_ms(tx, after_ms)),
             clock=site.clock,
             size=size,
         )
