@@ -80,3 +80,14 @@ async def of_link(reader: Reader, link_id: int, *, limit: int = 50) -> list[Even
         {"link_id": link_id, "limit": limit},
     )
     return [_event(row) for row in rows]
+
+
+async def syncs(reader: Reader, link_id: int, direction: str, *, limit: int) -> list[Recent]:
+    """Return the newest syncs of a link in one direction: what was sent, applied or kept back by a rule."""
+    rows = await reader.fetch_all(
+        "SELECT history.*, link.issue_key FROM history JOIN link ON link.id = history.link_id "
+        "WHERE history.link_id = :link_id AND history.direction = :direction "
+        "AND history.event IN ('sent', 'applied', 'skipped') ORDER BY history.id DESC LIMIT :limit",
+        {"link_id": link_id, "direction": direction, "limit": limit},
+    )
+    return [Recent(row["id"], row["issue_key"], _event(row)) for row in rows]

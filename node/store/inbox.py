@@ -118,6 +118,16 @@ async def open_of_issue(reader: Reader, connection_id: int, issue: str) -> list[
     return [_received(row) for row in rows]
 
 
+async def open_replicas(reader: Reader, connection_id: int, *, limit: int = 1_000) -> list[Received]:
+    """Return replicas of a connection that have no outcome yet, held ones too, newest first."""
+    rows = await reader.fetch_all(
+        f"SELECT {_COLUMNS} FROM inbox AS i WHERE i.connection_id = :connection_id"  # noqa: S608 - a constant
+        " AND i.kind = 'issue.replica' AND i.state <> 'done' ORDER BY i.id DESC LIMIT :limit",
+        {"connection_id": connection_id, "limit": limit},
+    )
+    return [_received(row) for row in rows]
+
+
 async def get(reader: Reader, inbox_id: int) -> Received | None:
     """Return one message."""
     row = await reader.fetch_one(

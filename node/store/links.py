@@ -102,6 +102,16 @@ async def of_connection(reader: Reader, connection_id: int) -> list[Link]:
     return [_link(row) for row in rows]
 
 
+async def active_part(reader: Reader, connection_id: int, *, after: int, limit: int) -> list[Link]:
+    """Return active links of a connection beyond link ``after``, oldest first."""
+    rows = await reader.fetch_all(
+        "SELECT * FROM link WHERE connection_id = :connection_id AND state = 'active' AND id > :after "
+        "ORDER BY id LIMIT :limit",
+        {"connection_id": connection_id, "after": after, "limit": limit},
+    )
+    return [_link(row) for row in rows]
+
+
 async def by_key(reader: Reader, issue_key: str) -> list[Link]:
     """Return all links of one of our issues by its key, ended ones too."""
     rows = await reader.fetch_all("SELECT * FROM link WHERE issue_key = :key ORDER BY id", {"key": issue_key})
@@ -147,6 +157,16 @@ async def linked_ids(reader: Reader, issue_ids: Sequence[str]) -> set[str]:
         {"ids": json.dumps(list(issue_ids))},
     )
     return {row["issue_id"] for row in rows}
+
+
+async def projects(reader: Reader) -> set[str]:
+    """Return the projects in which issues are linked, by their keys' first part."""
+    rows = await reader.fetch_all(
+        "SELECT DISTINCT substr(issue_key, 1, instr(issue_key, '-') - 1) AS project FROM link "
+        "JOIN connection ON connection.id = link.connection_id "
+        "WHERE link.state = 'active' AND connection.state IN ('active', 'deactivated')"
+    )
+    return {row["project"] for row in rows if row["project"]}
 
 
 async def counts(reader: Reader) -> dict[int, int]:
