@@ -24,10 +24,11 @@ from node.transport.channel import Channel, Channels
 from node.transport.client import PeerClient
 from node.transport.crash import CrashPoint, live_on
 from node.transport.errors import PeerBusy, PeerNonsense, PeerUnreachable
+from node.transport.intake import Accepted
 from node.transport.outgoing import Outgoing, Request
 from node.transport.pairing import PairingDesk, load
 from node.transport.receipts import Taken
-from node.transport.receive import Accepted, Receiver
+from node.transport.receive import Receiver
 from protocol.blob import MAX_BLOBS, Ranges
 from protocol.errors import Bad
 from protocol.framing import split_frames

@@ -212,6 +212,8 @@ class Transport:
                 await self._prune()
             except AccordError as error:
                 _log.warning("housekeeping: %s", error.message)
+            except Exception:  # noqa: BLE001 - said aloud; the next round may go better
+                _log.exception("housekeeping failed")
             await self._clock.sleep(HOUSEKEEPING_SECONDS)
 
     async def _prune(self) -> None:

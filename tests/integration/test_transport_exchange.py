@@ -204,11 +204,14 @@ async def test_a_slow_applier_is_not_flooded(tmp_path: Path) -> None:
         await until(full)
         stored = len(await pair.bob.issues())
         assert stored < 40
-        while await pair.alice.unacked():
+
+        async def drained() -> bool:
             for row in await pair.bob.inbox():
                 await pair.bob.settle(row)
             pair.alice.transport.wake(pair.hers.id, speak=True)
-            await until(lambda: True)
+            return await pair.alice.unacked() == 0
+
+        await until(drained)
         assert await pair.bob.issues() == [f"i{n}" for n in range(40)]
     finally:
         await pair.stop()

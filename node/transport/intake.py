@@ -1,0 +1,208 @@
+"""The one unit of work of an exchange: what came takes its place in the stream, the inbox and the outbox, or does not.
+
+`protocol.stream` judges each message; this stores what follows, and does what a message says about the connection
+itself (confirmed, closed, a file that is gone). Never applies anything to the tracker, never sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from node.store import blobs, connections, inbox, links, outbox, problems, streams
+from node.store.connections import Connection
+from node.store.engine import Transaction
+from node.store.inbox import Arrived
+from node.transport.blobs import Written
+from node.transport.channel import Channel
+from node.transport.frames import Frames, Item
+from node.transport.pairing import confirmed
+from node.transport.receipts import Allowance, Taken, our_ack, take_ack
+from protocol.ack import Ack
+from protocol.errors import NotNow
+from protocol.messages import BlobGone, ConnClose, Message, Outcome, PairConfirm, Result, dump_message
+from protocol.stream import Judgement, RxState, after_storing, hear, judge_data
+
+_MID_MARK: Final = "again"
+_MAX_OVER: Final = 2
+"""A peer that ignores its credit is stored up to this many times of it, then no further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What one exchange of the peer led to. ``ack`` is our receipt for it, not yet sealed."""
+
+    connection: Connection
+    ack: Ack
+    taken: Taken
+    stored: int
+    """New messages in the inbox that wait to be applied."""
+    answered: bool = False
+    """Whether answers were put into the outbox."""
+    files: bool = False
+    """Whether a file that was waited for is all here now."""
+    closed: bool = False
+    """Whether the peer has just closed the connection."""
+    refused: Judgement | None = None
+    """Why the rest of the messages was not taken, if it was not."""
+
+
+@dataclass(slots=True)
+class _Intake:
+    """What is found out while messages are judged one after the other."""
+
+    rx: RxState
+    items: list[Item] = field(default_factory=list)
+    refused: Judgement | None = None
+
+
+async def take_in(
+    tx: Transaction,
+    channel: Channel,
+    frames: Frames,
+    written: Sequence[Written],
+    *,
+    now_ms: int,
+    fresh_nonce: bytes,
+    allowance: Allowance,
+) -> Accepted | None:
+    """The one unit of work of an exchange."""
+    connection = await connections.get(tx, channel.connection_id)
+    sending = await streams.load_tx(tx, channel.connection_id)
+    if connection is None or sending is None:
+        return None
+    rx_before = await streams.load_rx(tx, connection.id)
+    intake = _Intake(rx_before)
+    if connection.state != connections.CLOSED:
+        room = _MAX_OVER * allowance.messages - (await inbox.backlog(tx, connection.id))[0]
+        _judge_all(intake, frames.data, channel.peer_version, room)
+    stored, answered = await _store_items(tx, connection, intake.items, now_ms)
+    rx = hear(intake.rx, frames.ack)
+    if rx != rx_before:
+        await streams.save_rx(tx, connection.id, rx)
+    taken = await take_ack(tx, connection, sending, frames.ack, now_ms=now_ms, fresh_nonce=fresh_nonce)
+    await streams.heard(tx, connection.id, now_ms)
+    await problems.close(tx, stage=problems.PEER, ref=connection.id)
+    files = [await _note_file(tx, connection, one, now_ms) for one in written]
+    after = await connections.get(tx, connection.id) or connection
+    return Accepted(
+        connection=after,
+        ack=await our_ack(tx, after, taken.state, rx, allowance),
+        taken=taken,
+        stored=stored,
+        answered=answered,
+        files=any(files),
+        closed=any(isinstance(item.message, ConnClose) for item in intake.items),
+        refused=intake.refused,
+    )
+
+
+def _judge_all(intake: _Intake, items: Sequence[Item], peer_version: int, room: int) -> None:
+    """Take messages as long as each follows the one before; what does not fit is left for the sender to repeat."""
+    for item in items:
+        header = item.opened.header
+        judgement = judge_data(intake.rx, header, item.opened.base, peer_version=peer_version)
+        if judgement is Judgement.DUPLICATE:
+            continue
+        if judgement is not Judgement.STORE or len(intake.items) >= room:
+            intake.refused = judgement
+            return
+        intake.rx = after_storing(intake.rx, header, item.opened.head)
+        intake.items.append(item)
+
+
+async def _store_items(tx: Transaction, connection: Connection, items: Sequence[Item], now_ms: int) -> tuple[int, bool]:
+    """Store new messages; one that came in another epoch before only gets its outcome again.
+
+    Return how many wait to be applied, and whether there were answers.
+    """
+    mids = [item.arrived.mid for item in items if item.arrived.mid is not None]
+    seen: dict[str, int | None] = dict(await inbox.known(tx, connection.id, mids))
+    fresh: list[Arrived] = []
+    answers: list[Result] = []
+    for item in items:
+        one = item.arrived
+        if one.mid is not None and one.mid in seen:
+            if (code := seen[one.mid]) is not None:
+                answers.append(await _same_again(tx, connection, item, code))
+            continue
+        if one.mid is not None:
+            seen[one.mid] = None
+            if one.code is not None:
+                answers.append(Result(mid=one.mid, c=one.code))
+        fresh.append(one)
+        await _act(tx, connection, item.message, now_ms)
+    await inbox.add(tx, connection.id, fresh, now_ms)
+    if answers:
+        first = items[0].arrived
+        await outbox.enqueue(
+            tx,
+            connection_id=connection.id,
+            link_id=None,
+            mid=f"{_MID_MARK}-{first.epoch:x}-{first.seq:x}",
+            kind="outcome",
+            payload=dump_message(Outcome(results=tuple(answers))),
+            now_ms=now_ms,
+        )
+    return sum(1 for one in fresh if one.code is None), bool(answers)
+
+
+async def _same_again(tx: Transaction, connection: Connection, item: Item, code: int) -> Result:
+    """Answer a message that was settled before, with our handle, since a restored sender has forgotten that as well."""
+    one = item.arrived
+    link = await links.find(tx, connection.id, twin=one.issue) if one.issue is not None else None
+    return Result(mid=one.mid or "", c=code, issue=None if link is None else link.handle)
+
+
+async def _act(tx: Transaction, connection: Connection, message: Message | None, now_ms: int) -> None:
+    """Carry out what a message says about the connection itself."""
+    match message:
+        case PairConfirm():
+            try:
+                await confirmed(tx, connection, now_ms)
+            except NotNow:
+                return  # a confirmation of a pairing that has ended here moves nothing
+        case ConnClose():
+            await connections.set_closed(tx, connection.id, now_ms)
+            await outbox.drop_queued(tx, connection.id, now_ms)
+            await problems.report(tx, _closed_by_peer(connection), now_ms=now_ms)
+        case BlobGone():
+            await blobs.arrived(tx, connection.id, message.blob)
+        case _:
+            return
+
+
+async def _note_file(tx: Transaction, connection: Connection, written: Written, now_ms: int) -> bool:
+    """Store what chunks did to one file; tell whether it is all here now."""
+    if written.damaged:
+        await problems.report(tx, _damaged_file(connection), now_ms=now_ms)
+    if written.missing:
+        await blobs.set_missing(tx, connection.id, written.blob.sha256, written.missing)
+        return False
+    await blobs.arrived(tx, connection.id, written.blob.sha256)
+    return True
+
+
+def _closed_by_peer(connection: Connection) -> problems.Problem:
+    return problems.Problem(
+        connection_id=connection.id,
+        stage=problems.PEER,
+        ref=None,
+        issue_key=None,
+        code="ClosedByPeer",
+        message=f"The other side has closed {connection.name}; nothing is sent or received over it any more.",
+        advice="Ask its admin. To go on, pair the two nodes again.",
+    )
+
+
+def _damaged_file(connection: Connection) -> problems.Problem:
+    return problems.Problem(
+        connection_id=connection.id,
+        stage=problems.PEER,
+        ref=None,
+        issue_key=None,
+        code="DamagedFile",
+        message=f"A file that came over {connection.name} was not the one that was announced; it is fetched again.",
+        advice="If this repeats, ask the admin of the other side to look at its disk.",
+    )
