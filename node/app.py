@@ -19,6 +19,8 @@ from typing import Any
 from aiohttp import web
 
 from node.admin.api import AdminApi, Services
+from node.admin.ledger_api import LedgerApi
+from node.admin.rules_api import RulesApi
 from node.admin.server import admin_app
 from node.check import ERROR, OK, Checks, Finding, boundary_findings
 from node.clock import Clock, SystemClock
@@ -32,8 +34,11 @@ from node.rulebook import RuleBook
 from node.rules.facts import CachedFacts
 from node.rules.script.sandbox import MontyEngine
 from node.rules.script.workers import boundary_report
+from node.rules_desk.desk import rules_desk
 from node.store import connections as connection_rows
+from node.store import links
 from node.store.engine import Store
+from node.store.port import Reader
 from node.sync.inbox_feed import InboxFeed
 from node.sync.incoming import Incoming
 from node.sync.locks import KeyedLocks
@@ -128,13 +133,14 @@ class Node:
             crash_point=self._crash_point,
         )
         self._engine = MontyEngine(clock=clock)
+        facts = CachedFacts(self._tracker)
         self._rules = RuleBook(self._store, clock, keys=keys, engine=self._engine)
         site = Site(
             store=self._store,
             tracker=self._tracker,
             clock=clock,
             rules=self._rules,
-            facts=CachedFacts(self._tracker),
+            facts=facts,
             files=files,
             locks=KeyedLocks(),
             browse_url=lambda key: f"{settings.jira.url}/browse/{key}",
@@ -145,6 +151,7 @@ class Node:
             guard=settings.guard,
             crash_point=self._crash_point,
         )
+        self._desk = rules_desk(site, self._rules, self._engine, facts)
         outgoing = Outgoing(site)
         self._changes = ChangeFeed(site, outgoing)
         self._inbox = InboxFeed(site, Incoming(site))
@@ -204,6 +211,8 @@ class Node:
                 connected=self._connected,
             )
         ).add_routes(admin)
+        RulesApi(self._desk).add_routes(admin)
+        LedgerApi(self._store, self._ledger).add_routes(admin)
         admin_port = await self._open(admin, "127.0.0.1", settings.admin_port)
         self.admin_url = f"http://127.0.0.1:{admin_port}"
 
@@ -264,8 +273,14 @@ class Node:
         return {"ready": self._poller.last_ms is not None or not await self._projects(), "name": self.about()["name"]}
 
     async def _projects(self) -> Sequence[str]:
-        rows = await self._store.read(connection_rows.every)
-        return sorted({row.project for row in rows if row.state in {"active", "deactivated"}})
+        """Return the projects to watch: where issues come in, and where linked ones are."""
+
+        async def look(tx: Reader) -> list[str]:
+            rows = await connection_rows.every(tx)
+            ours = {row.project for row in rows if row.state in {"active", "deactivated"}}
+            return sorted(ours | await links.projects(tx))
+
+        return await self._store.read(look)
 
     def _wake_all(self) -> None:
         self._changes.crew.wake()

@@ -230,6 +230,7 @@ class AdminApi:
     async def _sync(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Keys)
         results = await self._s.operations.sync(request.match_info["name"], body.keys)
+        await self._s.connected()  # an issue of a project that was not watched may have come in
         return answer({"results": [asdict(result) for result in results]})
 
     async def _status(self, request: web.Request) -> web.Response:

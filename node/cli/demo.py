@@ -69,8 +69,8 @@ async def _once(terminal: Terminal, root: Path, issues: Path | None, limit: int 
                 keys, theirs = await fill_both(blue, green)
             else:
                 keys, theirs = await _loaded(blue.jira_url), await fill(green, GREEN)
-            await bring_in(blue, "Blue_to_Green", keys, tell)
-            await bring_in(green, "Green_to_Blue", theirs, tell)
+            failed = await bring_in(blue, "Blue_to_Green", keys, tell)
+            failed += await bring_in(green, "Green_to_Blue", theirs, tell)
             await until_quiet(blue, green, seconds=PATIENCE_SECONDS, tell=tell)
             tell("In step. Editing on both sides")
             before = await count_calls(blue, green)
@@ -81,7 +81,7 @@ async def _once(terminal: Terminal, root: Path, issues: Path | None, limit: int 
             summary.calls = {route: count for route, count in sorted(summary.calls.items()) if count}
             summary.calls_per_change = sum(summary.calls.values()) / max(1, summary.changes)
             tell("Comparing both Jiras")
-            summary.report = await compare(blue, green, keys)
+            summary.report = await compare(blue, green, keys, failed)
     summary.seconds = time.monotonic() - begun
     return summary
 

@@ -76,10 +76,11 @@ class Comparison:
         """An issue of the first side has no twin."""
         fields = one["fields"]
         refusable = not (fields.get("summary") or "").strip() or _too_long(fields.get("description"))
-        self._differs(one["key"], one["key"], "no twin", excusable=refusable)
+        why = self._told.problems.get(one["key"], "nobody says why")
+        self._differs(one["key"], one["key"], f"no twin: {why}", excusable=refusable)
 
     def _differs(self, key: str, name: str, what: str, *, excusable: bool = False) -> None:
-        told = self._told.problems.get(key)
+        told = self._told.problems.get(key) or self._told.problems.get(name.rpartition("/")[2])
         if excusable and told:
             self.report.refused[key] = told
         else:

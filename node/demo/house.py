@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from node.cli.client import AdminClient
-from node.config import JiraSettings, NodeFolder, NodeSettings, Secret, Settings, SyncSettings
+from node.config import GuardSettings, JiraSettings, NodeFolder, NodeSettings, Secret, Settings, SyncSettings
 from node.errors import ConfigError
 
 START_SECONDS = 60.0
@@ -66,6 +66,8 @@ class Side:
             node=NodeSettings(name=self.name, port=0, admin_port=0),
             jira=JiraSettings(url=self.jira_url),
             sync=SyncSettings(allow_http=True, allow_private_peers=True),
+            # Real issues hold e-mail addresses that people wrote; a node of your own stops them unless told otherwise.
+            guard=GuardSettings(emails_in_texts=True),
         )
         self.folder.create(settings, jira_token=Secret(self.token))
 

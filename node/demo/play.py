@@ -143,12 +143,13 @@ async def _links(side: Side, connection: str) -> dict[str, str | None]:
     return {link["key"]: link["twin_key"] for link in found["links"] if link["state"] == "active"}
 
 
-async def compare(blue: Side, green: Side, wanted: Sequence[str]) -> Report:
+async def compare(blue: Side, green: Side, wanted: Sequence[str], failed: Sequence[Mapping[str, Any]] = ()) -> Report:
     """Compare every linked pair, and see that every wanted issue of Blue's has a twin and nothing is there twice."""
     problems = [one for side in (blue, green) for one in (await side.call("GET", "/api/v1/errors"))["problems"]]
     async with Person(blue.jira_url, "admin") as first, Person(green.jira_url, "admin") as second:
         types = await second.issue_types(green.project)
-        comparison = Comparison(first, second, Told.of(problems), types, "Task")
+        told = Told({**Told.of(problems).problems, **{one["key"]: one["text"] for one in failed}})
+        comparison = Comparison(first, second, told, types, "Task")
         here, there = await first.every_issue(), await second.every_issue()
         links = await _links(blue, "Blue_to_Green")
         back = await _links(green, "Green_to_Blue")

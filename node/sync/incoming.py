@@ -28,7 +28,7 @@ from node.store.shadows import Shadow
 from node.sync.apply import Applied, Applier, Target
 from node.sync.content import FileDigest, content_of, replica_of
 from node.sync.contexts import incoming_context, outgoing_context
-from node.sync.merge import Conflict, Merged, merge
+from node.sync.merge import Conflict, Merged, merge, same
 from node.sync.outgoing import issue_lock
 from node.sync.plan import STATUS, TwinItem, plan_create, plan_update
 from node.sync.site import Party, Site
@@ -264,6 +264,7 @@ class Incoming:
         shadow = job.ours or await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
         before = shadow.issue if shadow else None
         after = _with_items(with_fields(before, applied.written), draft, items) if before else None
+        holds = field_values(after) if after else {}
         born = link.sent is None  # the issue came into being by the peer's wish
         written = frozenset(draft.fields if born else applied.written)
         sent, key = await self._adopted(job.party, link, None if born else before, after, written)
@@ -288,7 +289,7 @@ class Incoming:
             draft={
                 name: value
                 for name, value in {**link.draft, **draft.fields}.items()
-                if name not in merged.write or name in applied.written
+                if name not in merged.write or (name in holds and same(holds[name], value))
             },
             synced_ms=now,
         )
@@ -307,7 +308,7 @@ class Incoming:
             applied_event = _event(job.row, link, now, "applied", detail, rule_version)
             await history.add(tx, replace(applied_event, origins=origins_to_json(draft.origins)))
             if applied.refused:
-                await self._hold_row(tx, job, applied.refused)
+                await self._hold_row(tx, job, applied.refused, show_key=key)
             else:
                 await self._end_row(
                     tx, job.row, job.party, Code.APPLIED, issue=link.handle, key=link.issue_key if key else None
@@ -478,7 +479,9 @@ class Incoming:
         self._site.wake_sender(job.row.connection_id)
         return Settled.HELD
 
-    async def _hold_row(self, tx: Transaction, job: _Job, errors: Sequence[AccordError]) -> None:
+    async def _hold_row(
+        self, tx: Transaction, job: _Job, errors: Sequence[AccordError], *, show_key: bool = False
+    ) -> None:
         """Keep a replica aside with its reasons, and tell the peer that it did not arrive, not why."""
         now, row, link = self._site.clock.now_ms(), job.row, job.link
         name = link.issue_key if link else f"the other side's {job.message.replica.key or 'issue'}"
@@ -499,7 +502,8 @@ class Incoming:
         if link is not None:
             await history.add(tx, _event(row, link, now, "held", {"text": text}))
         code = Code.FIELD_NOT_ACCEPTED if isinstance(errors[0], TrackerRefused) else Code.POLICY
-        await self._answer(tx, row, job.party, code, issue=link.handle if link else None, key=None)
+        key = link.issue_key if link and show_key else None
+        await self._answer(tx, row, job.party, code, issue=link.handle if link else None, key=key)
 
     async def _end_row(
         self,

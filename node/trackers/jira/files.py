@@ -29,7 +29,9 @@ def safe_name(name: str) -> str:
     Quotes become apostrophes and the rest underscores, because servers differ in how they undo escapes there
     (RFC 7578, 4.2).
     """
-    name = _UNSAFE.sub("_", name.replace('"', "'")).strip(" .") or "attachment"
+    name = _UNSAFE.sub("_", name.replace('"', "'"))
+    if not name.strip(" ."):
+        return "attachment"
     if len(name) <= LONGEST_NAME:
         return name
     stem, dot, ending = name.rpartition(".")
