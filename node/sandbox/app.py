@@ -50,6 +50,9 @@ SENDER = web.AppKey("sender", WebhookSender)
 BODY_SLACK = 1024 * 1024
 """What a request may hold beside the largest file: the wrapping of a multipart body."""
 
+AGENT_LENGTH = 100
+"""How much of a client's name is kept with the counts."""
+
 API = "/rest/api/2"
 REST_ROUTES = (
     *server.ROUTES,
@@ -90,7 +93,7 @@ async def _count(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         caller = request.get(CALLER)
         name = caller.name if caller is not None else ""
-        agent = request.headers.get("User-Agent", "")
+        agent = request.headers.get("User-Agent", "")[:AGENT_LENGTH].encode("ascii", "replace").decode()
         request.app[CALLS].add(Call(request.method, _route_of(request), status, name, agent))
 
 
@@ -196,7 +199,8 @@ async def running_sandbox(
         site = web.TCPSite(runner, host, port)
         await site.start()
         address = runner.addresses[0]
-        url = f"http://{address[0]}:{address[1]}"
+        name = f"[{address[0]}]" if ":" in address[0] else address[0]
+        url = f"http://{name}:{address[1]}"
         world.base_url = base_url.rstrip("/") or url
         yield RunningSandbox(url, world, app[FAULTS], app[CALLS], app[SENDER], app)
     finally:

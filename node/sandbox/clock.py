@@ -11,6 +11,9 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+FIRST_YEAR = 1000
+LAST_YEAR = 9998
+
 
 def system_milliseconds() -> int:
     """Return the machine's own time in milliseconds."""
@@ -62,6 +65,9 @@ def write_moment(moment_ms: int, zone: tzinfo = UTC) -> str:
 def read_moment(text: str) -> int:
     """Read a moment as Jira writes it into milliseconds. Raises ValueError for anything else."""
     moment = datetime.fromisoformat(text.strip())
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        msg = f"the year {moment.year} cannot be written in every time zone"
+        raise ValueError(msg)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1000)

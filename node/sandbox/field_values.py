@@ -110,12 +110,15 @@ def _url(_world: World, _project: Project, _definition: Definition, value: Any) 
     return text
 
 
-def _number(_world: World, _project: Project, _definition: Definition, value: Any) -> float | int | None:
+def _number(_world: World, _project: Project, _definition: Definition, value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongValue("Operation value must be a number")
-    return value
+    try:
+        return float(value)
+    except OverflowError:
+        raise WrongValue("The number is too large") from None
 
 
 def _date(_world: World, _project: Project, _definition: Definition, value: Any) -> str | None:
@@ -313,6 +316,8 @@ def apply_verb(world: World, project: Project, definition: Definition, kept: Any
     if not definition.kind.many or verb not in {"add", "remove"}:
         raise WrongValue(f"Field '{definition.id}' does not support operation '{verb}' it supports: set")
     item = parse_item(world, project, definition, operand)
+    if item in {None, ""}:
+        return kept or []
     rest = [one for one in kept or [] if one != item]
     result = [*(kept or []), *([] if item in (kept or []) else [item])] if verb == "add" else rest
     return sorted(result) if definition.kind.items == "string" else result
@@ -337,7 +342,9 @@ def describe(world: World, definition: Definition, value: Any) -> tuple[str | No
     if kind == "option-with-child":
         texts = [option.value for option in (option_of(definition, one)[0] for one in value) if option is not None]
         return ",".join(value), " - ".join(texts)
-    if kind in {"datetime", "string", "number"}:
+    if kind == "number":
+        return None, f"{value:.0f}" if value.is_integer() else str(value)
+    if kind in {"datetime", "string"}:
         return None, str(value)
     return value, _name_of(world, definition, kind, value)
 

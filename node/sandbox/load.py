@@ -88,7 +88,10 @@ def read_dump(path: Path) -> Iterator[Json]:
 def _parse(path: Path, number: int, line: bytes) -> Json:
     try:
         record = json.loads(line)
-    except ValueError as wrong:
+        if b"\\ud" in line.lower():
+            # Half a surrogate pair could be kept but never be written again.
+            json.dumps(record, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as wrong:
         raise LoadError(f"{path}, line {number}: this is not JSON: {wrong}") from None
     if not isinstance(record, dict) or not isinstance(record.get("fields"), dict):
         raise LoadError(f"{path}, line {number}: this is not an issue as Jira's REST shows it.")

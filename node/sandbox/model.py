@@ -386,5 +386,4 @@ class Site:
     links: dict[str, IssueLink] = field(default_factory=dict)
     webhooks: dict[str, Webhook] = field(default_factory=dict)
     deleted_worklogs: list[DeletedWorklog] = field(default_factory=list)
-    former_keys: dict[str, str] = field(default_factory=dict)
     next_ids: dict[str, int] = field(default_factory=dict)

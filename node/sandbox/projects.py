@@ -18,7 +18,6 @@ def delete(world: World, project: Project, actor: User) -> None:
     for held in (world.site.components, world.site.versions):
         for thing in [one for one in held.values() if one.project_id == project.id]:
             del held[thing.id]
-    world.site.former_keys = {key: one for key, one in world.site.former_keys.items() if one in world.issues}
     del world.site.projects[project.id]
     world.reindex_site()
     world.tell(Event("project_deleted", world.now(), actor, project=project, whole_issue=False))

@@ -48,7 +48,7 @@ def upsert(world: World, issue: Issue, body: Mapping[str, Any], actor: User) -> 
     return link, known is None
 
 
-def replace(world: World, issue: Issue, link: RemoteLink, body: Mapping[str, Any], _actor: User) -> None:
+def replace(world: World, issue: Issue, link: RemoteLink, body: Mapping[str, Any]) -> None:
     """Replace a link whole. Raises BadRequest."""
     _fill(link, body)
     world.stamp(issue)

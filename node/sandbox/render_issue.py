@@ -17,7 +17,7 @@ from node.sandbox.durations import write_duration
 from node.sandbox.field_values import option_of
 from node.sandbox.fields import NOT_NAVIGABLE, SYSTEM_DEFINITIONS, Definition, custom_definition, custom_fields_of
 from node.sandbox.model import Attachment, Change, Comment, Issue, IssueLink, RemoteLink, User, Visibility, Worklog
-from node.sandbox.permissions import can_read
+from node.sandbox.permissions import can_read, may
 from node.sandbox.render import Json, Renderer
 from node.sandbox.store import World
 
@@ -341,7 +341,14 @@ class IssueRenderer:
         return (issue.time_spent or 0) * 100 // issue.original_estimate if issue.original_estimate else -1
 
     def _links(self, issue: Issue) -> list[Json]:
-        return [self.link(issue, self.world.site.links[link_id]) for link_id in issue.link_ids]
+        rendered = []
+        for link_id in issue.link_ids:
+            link = self.world.site.links[link_id]
+            other = self.world.issues[link.destination_id if link.source_id == issue.id else link.source_id]
+            # A link to an issue that the viewer may not see is as if it were not there.
+            if may(self.viewer, "BROWSE_PROJECTS", self.world.site.projects[other.project_id]):
+                rendered.append(self.link(issue, link))
+        return rendered
 
     def _subtasks(self, issue: Issue) -> list[Json]:
         return [self.stub(self.world.issues[one]) for one in issue.subtask_ids if one in self.world.issues]

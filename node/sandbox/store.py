@@ -139,13 +139,11 @@ class World:
         self.touch_issue(issue)
 
     def issue(self, id_or_key: str) -> Issue | None:
-        """Return the issue of this id or key (also a former key), without regard to case."""
+        """Return the issue of this id or key, without regard to case."""
         found = self.issues.get(id_or_key)
         if found is not None:
             return found
-        key = id_or_key.upper()
-        issue_id = self._ids_by_key.get(key) or self.site.former_keys.get(key)
-        return self.issues.get(issue_id) if issue_id is not None else None
+        return self.issues.get(self._ids_by_key.get(id_or_key.upper(), ""))
 
     def issues_of(self, project: Project) -> list[Issue]:
         """Return a project's issues; reads all issues."""

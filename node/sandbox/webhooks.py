@@ -159,6 +159,9 @@ class WebhookSender:
             delivery = await queue.get()
             try:
                 await self._send(delivery)
+            except Exception:
+                # One odd delivery must not silence the webhook for good.
+                log.exception("A webhook delivery of %s failed unexpectedly.", delivery.event)
             finally:
                 self._pending -= 1
                 if self._pending == 0:

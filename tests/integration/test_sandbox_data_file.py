@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -27,7 +28,8 @@ async def _served(options: SandboxOptions, act: object = None) -> tuple[RunningS
     task = asyncio.create_task(
         serve_sandbox(options, ready=lambda box, report: started.set_result((box, report)), stop=stop)
     )
-    done, _ = await asyncio.wait({task, started}, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    waiting: set[asyncio.Future[Any]] = {task, started}
+    done, _ = await asyncio.wait(waiting, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     if task in done:
         await task
     box, report = started.result()

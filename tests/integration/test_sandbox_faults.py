@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
-from jira import JIRA
 
 from node.sandbox.seed import create_project, default_world
 from tests.support.threaded_sandbox import Bench, bench
@@ -95,7 +95,7 @@ def test_answers_come_late(desk: Bench) -> None:
 
 def test_a_fault_fits_by_path_or_template_and_method(desk: Bench) -> None:
     """Other paths and methods are served, a template stands for all its issues, and clearing ends it."""
-    jira: JIRA = desk.client()
+    jira: Any = desk.client()
     key = create(desk).json()["key"]
     fault(desk, "error", "/issue/{issue}", method="GET", count=None)
     for name in (key, "SC-99"):

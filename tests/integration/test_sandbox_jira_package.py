@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from jira import JIRA, JIRAError
-from jira.resources import Issue
 
 from node.sandbox.events import EVENT_NAMES
 from node.sandbox.seed import create_field, create_project, default_world
@@ -24,29 +24,29 @@ def desk() -> Iterator[Bench]:
 
 
 @pytest.fixture
-def jira(desk: Bench) -> JIRA:
+def jira(desk: Bench) -> Any:
     return desk.client("admin")
 
 
 @pytest.fixture
-def alice(desk: Bench) -> JIRA:
+def alice(desk: Bench) -> Any:
     return desk.client("alice")
 
 
-def make(client: JIRA, summary: str = "Hello", **fields: object) -> Issue:
-    return client.create_issue(
-        fields={"project": {"key": "SC"}, "issuetype": {"name": "Task"}, "summary": summary, **fields}
-    )
+def make(client: Any, summary: str = "Hello", fields: dict[str, Any] | None = None, **more: Any) -> Any:
+    given = {"project": {"key": "SC"}, "issuetype": {"name": "Task"}, "summary": summary, **(fields or {}), **more}
+    return client.create_issue(fields=given)
 
 
 def refused(wrong: pytest.ExceptionInfo[JIRAError]) -> tuple[int, dict[str, str]]:
     """Return the status and the field errors of a refusal."""
-    return wrong.value.status_code, wrong.value.response.json()["errors"]
+    refusal: Any = wrong.value
+    return refusal.status_code, refusal.response.json()["errors"]
 
 
 def test_the_client_takes_it_for_a_data_center(desk: Bench) -> None:
     """ServerInfo names a Server of version 10, and the client believes it."""
-    client = JIRA(server=desk.sandbox.url, basic_auth=("admin", "admin"), max_retries=0)
+    client: Any = JIRA(server=desk.sandbox.url, basic_auth=("admin", "admin"), max_retries=0)
     assert client.server_info()["deploymentType"] == "Server"
     assert client._is_cloud is False
     assert client._version == (10, 3, 2)
@@ -54,14 +54,14 @@ def test_the_client_takes_it_for_a_data_center(desk: Bench) -> None:
     assert client.session().name == "admin"
 
 
-def test_configuration_is_listed(jira: JIRA) -> None:
+def test_configuration_is_listed(jira: Any) -> None:
     """Types, statuses, priorities, resolutions, link types, roles and fields can be listed and read one by one."""
     assert {kind.name for kind in jira.issue_types()} == {"Task", "Bug", "Story", "Sub-task", "Epic"}
     assert [one.name for one in jira.statuses()] == ["To Do", "In Progress", "In Review", "Done"]
     assert jira.status("3").statusCategory.key == "indeterminate"
     assert {one.key for one in jira.statuscategories()} == {"undefined", "new", "indeterminate", "done"}
     assert jira.statuscategory("3").key == "done"
-    assert [one.name for one in jira.priorities()][0] == "Highest"
+    assert next(one.name for one in jira.priorities()) == "Highest"
     assert jira.priority("3").name == "Medium"
     assert jira.resolution(jira.resolutions()[0].id).name == "Done"
     assert jira.issue_type("10004").name == "Bug"
@@ -72,7 +72,7 @@ def test_configuration_is_listed(jira: JIRA) -> None:
     assert {one["id"] for one in jira.fields()} > {"summary", "description", "attachment", "comment", "issuelinks"}
 
 
-def test_people_are_found(jira: JIRA, alice: JIRA) -> None:
+def test_people_are_found(jira: Any, alice: Any) -> None:
     """People can be read, searched for, added and made inactive; only an administrator adds them."""
     assert jira.user("alice").displayName == "Alice Archer"
     assert [one.name for one in jira.search_users("ali")] == ["alice"]
@@ -94,7 +94,7 @@ def test_people_are_found(jira: JIRA, alice: JIRA) -> None:
     assert "jira-administrators" in jira.groups()
 
 
-def test_projects_come_and_go(jira: JIRA, alice: JIRA) -> None:
+def test_projects_come_and_go(jira: Any, alice: Any) -> None:
     """An administrator creates and deletes projects; others may not, and a deleted project takes its issues along."""
     made = jira.create_project("NEW", "New things")
     assert made["key"] == "NEW"
@@ -120,7 +120,7 @@ def test_projects_come_and_go(jira: JIRA, alice: JIRA) -> None:
     assert "projectKey" in refused(taken)[1]
 
 
-def test_a_role_can_be_given(jira: JIRA) -> None:
+def test_a_role_can_be_given(jira: Any) -> None:
     """People are added to a role of a project."""
     roles = jira.project_roles("SC")
     role = jira.project_role("SC", roles["Developers"]["id"])
@@ -129,7 +129,7 @@ def test_a_role_can_be_given(jira: JIRA) -> None:
     assert names == {"bob", "jira-software-users"}
 
 
-def test_what_can_be_set_is_told_in_both_shapes(desk: Bench, jira: JIRA) -> None:
+def test_what_can_be_set_is_told_in_both_shapes(desk: Bench, jira: Any) -> None:
     """Createmeta answers in the old shape and in the paged one, editmeta tells of an issue."""
     jira = JIRA(desk.sandbox.url, basic_auth=("admin", "admin"), max_retries=0)  # asks for the version
     types = jira.project_issue_types("SC")
@@ -149,7 +149,7 @@ def test_what_can_be_set_is_told_in_both_shapes(desk: Bench, jira: JIRA) -> None
     assert {one["name"] for one in meta["priority"]["allowedValues"]} >= {"High", "Low"}
 
 
-def test_an_issue_is_created_read_and_deleted(jira: JIRA, alice: JIRA) -> None:
+def test_an_issue_is_created_read_and_deleted(jira: Any, alice: Any) -> None:
     """A created issue has Jira's defaults, is read by id and key, with the fields asked for, and can be deleted."""
     issue = make(alice, description="h1. Big", labels=["b", "a"], priority={"name": "High"}, duedate="2026-12-24")
     assert issue.key == "SC-1"
@@ -203,15 +203,15 @@ def test_an_issue_is_created_read_and_deleted(jira: JIRA, alice: JIRA) -> None:
         ({"project": {"key": "NO"}}, {"project": "valid project is required"}),
     ],
 )
-def test_wrong_values_are_refused_by_field(jira: JIRA, fields: dict[str, object], errors: dict[str, str]) -> None:
+def test_wrong_values_are_refused_by_field(jira: Any, fields: dict[str, Any], errors: dict[str, str]) -> None:
     """A value that a field does not take is 400 with that field's message, and no issue is created."""
     with pytest.raises(JIRAError) as wrong:
-        make(jira, **{"summary": "ok", **fields})
+        make(jira, fields=fields)
     assert refused(wrong) == (400, errors)
     assert jira.search_issues("project = SC").total == 0
 
 
-def test_all_complaints_come_at_once(jira: JIRA) -> None:
+def test_all_complaints_come_at_once(jira: Any) -> None:
     """Several wrong fields are all named in one answer."""
     with pytest.raises(JIRAError) as wrong:
         jira.create_issue(
@@ -220,7 +220,7 @@ def test_all_complaints_come_at_once(jira: JIRA) -> None:
     assert refused(wrong)[1].keys() == {"summary", "duedate", "labels"}
 
 
-def test_many_issues_are_created_at_once(jira: JIRA) -> None:
+def test_many_issues_are_created_at_once(jira: Any) -> None:
     """A bulk create makes what it can, and tells the place of what it cannot."""
     drafts = [
         {"project": {"key": "SC"}, "issuetype": {"name": "Task"}, "summary": text} for text in ("One", "", "Three")
@@ -232,7 +232,7 @@ def test_many_issues_are_created_at_once(jira: JIRA) -> None:
     assert "summary" in results[1]["error"]
 
 
-def test_an_issue_is_edited_with_fields_and_verbs(jira: JIRA) -> None:
+def test_an_issue_is_edited_with_fields_and_verbs(jira: Any) -> None:
     """``fields`` sets, ``update`` adds and removes, status is no field to edit, and the changelog tells all of it."""
     issue = make(jira, labels=["old"])
     before = jira.issue(issue.key).fields.updated
@@ -254,7 +254,7 @@ def test_an_issue_is_edited_with_fields_and_verbs(jira: JIRA) -> None:
         jira.issue(issue.key).update(fields={"issuetype": {"name": "Sub-task"}})
 
 
-def test_an_edit_that_changes_nothing_leaves_no_trace(jira: JIRA) -> None:
+def test_an_edit_that_changes_nothing_leaves_no_trace(jira: Any) -> None:
     """Setting what is set already moves neither ``updated`` nor the changelog."""
     issue = make(jira)
     before = jira.issue(issue.key).fields.updated
@@ -264,7 +264,7 @@ def test_an_edit_that_changes_nothing_leaves_no_trace(jira: JIRA) -> None:
     assert read.changelog.total == 0
 
 
-def test_properties_ride_along(jira: JIRA) -> None:
+def test_properties_ride_along(jira: Any) -> None:
     """A create and an edit carry properties, which are read, set (201, then 200) and deleted on their own too."""
     made = jira._session.post(
         jira._get_url("issue"),
@@ -287,7 +287,7 @@ def test_properties_ride_along(jira: JIRA) -> None:
     assert gone.value.status_code == 404
 
 
-def test_an_issue_is_assigned(jira: JIRA, desk: Bench) -> None:
+def test_an_issue_is_assigned(jira: Any, desk: Bench) -> None:
     """A person, nobody, or the project's default: -1 is the lead where the project says so."""
     issue = make(jira)
     jira.assign_issue(issue, "bob")
@@ -301,7 +301,7 @@ def test_an_issue_is_assigned(jira: JIRA, desk: Bench) -> None:
         jira.assign_issue(issue, "nobody")
 
 
-def test_the_workflow_is_walked(jira: JIRA) -> None:
+def test_the_workflow_is_walked(jira: Any) -> None:
     """Only open transitions are listed and taken; a required field on a screen is required; reopening clears it."""
     issue = make(jira)
     assert [one["id"] for one in jira.transitions(issue)] == ["11", "51"]
@@ -328,7 +328,7 @@ def test_the_workflow_is_walked(jira: JIRA) -> None:
     assert (again.fields.status.name, again.fields.resolution, again.fields.resolutiondate) == ("To Do", None, None)
 
 
-def test_comments_live(jira: JIRA, alice: JIRA, desk: Bench) -> None:
+def test_comments_live(jira: Any, alice: Any, desk: Bench) -> None:
     """A comment is added, read, changed and deleted; one's own by anybody, others' by an administrator."""
     issue = make(jira)
     mine = alice.add_comment(issue.key, "First")
@@ -352,7 +352,7 @@ def test_comments_live(jira: JIRA, alice: JIRA, desk: Bench) -> None:
     assert "32,767" in refused(long)[1]["comment"]
 
 
-def test_a_restricted_comment_is_not_shown_to_others(jira: JIRA, desk: Bench) -> None:
+def test_a_restricted_comment_is_not_shown_to_others(jira: Any, desk: Bench) -> None:
     """A comment for administrators is invisible to the rest; an internal one carries its property."""
     bob = desk.client("bob")
     issue = make(jira)
@@ -377,7 +377,7 @@ def test_a_restricted_comment_is_not_shown_to_others(jira: JIRA, desk: Bench) ->
     assert jira._session.delete(property_url).status_code == 204
 
 
-def test_files_are_attached_read_and_removed(jira: JIRA, desk: Bench) -> None:
+def test_files_are_attached_read_and_removed(jira: Any, desk: Bench) -> None:
     """Files keep their bytes and names, also twice the same name; too large is 413, and a page's request 403."""
     issue = make(jira)
     first = jira.add_attachment(issue.key, io.BytesIO(b"\x00one"), filename="über & so?.bin")
@@ -401,10 +401,11 @@ def test_files_are_attached_read_and_removed(jira: JIRA, desk: Bench) -> None:
             files={"file": b"x"},
             headers={"content-type": None, "X-Atlassian-Token": None},
         )
-    assert (token.value.status_code, token.value.response.text) == (403, "XSRF check failed")
+    response: Any = token.value.response
+    assert (token.value.status_code, response.text) == (403, "XSRF check failed")
 
 
-def test_work_is_logged(jira: JIRA, desk: Bench) -> None:
+def test_work_is_logged(jira: Any, desk: Bench) -> None:
     """Time is read as Jira reads it, moves the estimates, and shows in the feeds after a minute."""
     issue = make(jira, timetracking={"originalEstimate": "1d", "remainingEstimate": "8h"})
     started = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -435,7 +436,7 @@ def test_work_is_logged(jira: JIRA, desk: Bench) -> None:
     assert [one["worklogId"] for one in jira._get_json("worklog/deleted")["values"]] == [int(log.id)]
 
 
-def test_links_have_the_direction_that_jira_gives_them(jira: JIRA) -> None:
+def test_links_have_the_direction_that_jira_gives_them(jira: Any) -> None:
     """The inward issue of the request is the one that blocks; the answer is 201 and empty, also the second time."""
     blocker, blocked = make(jira, "Blocker"), make(jira, "Blocked")
     for _ in range(2):
@@ -455,7 +456,7 @@ def test_links_have_the_direction_that_jira_gives_them(jira: JIRA) -> None:
     assert unknown.value.status_code == 404
 
 
-def test_a_link_can_ride_along_with_an_edit(jira: JIRA) -> None:
+def test_a_link_can_ride_along_with_an_edit(jira: Any) -> None:
     """``update.issuelinks.add`` links the edited issue."""
     one, other = make(jira, "One"), make(jira, "Other")
     one.update(update={"issuelinks": [{"add": {"type": {"name": "Blocks"}, "outwardIssue": {"key": other.key}}}]})
@@ -463,7 +464,7 @@ def test_a_link_can_ride_along_with_an_edit(jira: JIRA) -> None:
     assert link.inwardIssue.key == one.key
 
 
-def test_remote_links_are_replaced_whole(jira: JIRA) -> None:
+def test_remote_links_are_replaced_whole(jira: Any) -> None:
     """The same globalId is the same link, and what the second request leaves out is forgotten."""
     issue = make(jira)
     there = {"url": "https://example.com/1", "title": "One", "summary": "About it"}
@@ -484,7 +485,7 @@ def test_remote_links_are_replaced_whole(jira: JIRA) -> None:
     assert refused(wrong)[1].keys() == {"title"}
 
 
-def test_people_watch_and_vote(jira: JIRA, alice: JIRA) -> None:
+def test_people_watch_and_vote(jira: Any, alice: Any) -> None:
     """Watchers and voters come and go; nobody votes for an issue of their own."""
     issue = make(jira)
     jira.add_watcher(issue.key, "bob")
@@ -501,7 +502,7 @@ def test_people_watch_and_vote(jira: JIRA, alice: JIRA) -> None:
     assert own.value.status_code == 404
 
 
-def test_components_and_versions(jira: JIRA) -> None:
+def test_components_and_versions(jira: Any) -> None:
     """They are made, used on issues, changed, and removed with the issues going elsewhere."""
     api = jira.create_component("API", "SC", description="Outside", leadUserName="bob")
     web = jira.create_component("Web", "SC")
@@ -531,7 +532,7 @@ def test_components_and_versions(jira: JIRA) -> None:
     assert refused(taken)[1].keys() == {"name"}
 
 
-def test_subtasks_hang_on_their_parent(jira: JIRA) -> None:
+def test_subtasks_hang_on_their_parent(jira: Any) -> None:
     """A sub-task needs a parent, shows on it, and goes with it only when that is asked for."""
     parent = make(jira, "Parent")
     with pytest.raises(JIRAError) as orphan:
@@ -547,7 +548,7 @@ def test_subtasks_hang_on_their_parent(jira: JIRA) -> None:
     assert jira.search_issues("project = SC").total == 0
 
 
-def test_search_pages_orders_and_refuses(jira: JIRA) -> None:
+def test_search_pages_orders_and_refuses(jira: Any) -> None:
     """JQL is understood by GET and POST, paged, and refused when it names what is not there."""
     for number in range(7):
         make(jira, f"Issue {number}", labels=["odd"] if number % 2 else [])
@@ -567,12 +568,13 @@ def test_search_pages_orders_and_refuses(jira: JIRA) -> None:
         with pytest.raises(JIRAError) as refusal:
             jira.search_issues(wrong)
         assert refusal.value.status_code == 400
-        assert refusal.value.response.json()["errorMessages"]
+        response: Any = refusal.value.response
+        assert response.json()["errorMessages"]
     loose = jira.search_issues("nonsense = 1", validate_query=False, json_result=True)
     assert (loose["total"], bool(loose["warningMessages"])) == (0, True)
 
 
-def test_permissions_differ(desk: Bench, jira: JIRA, alice: JIRA) -> None:
+def test_permissions_differ(desk: Bench, jira: Any, alice: Any) -> None:
     """An administrator may more than others, and a denied permission is really denied."""
     assert jira.my_permissions()["permissions"]["ADMINISTER"]["havePermission"] is True
     assert alice.my_permissions(projectKey="SC")["permissions"]["ADMINISTER"]["havePermission"] is False
@@ -612,13 +614,11 @@ CUSTOM_VALUES: list[tuple[str, str, object, object]] = [
 
 
 @pytest.mark.parametrize(("name", "kind", "value", "shown"), CUSTOM_VALUES)
-def test_custom_fields_of_every_kind(
-    desk: Bench, jira: JIRA, name: str, kind: str, value: object, shown: object
-) -> None:
+def test_custom_fields_of_every_kind(desk: Bench, jira: Any, name: str, kind: str, value: Any, shown: object) -> None:
     """A custom field is set on create, read, searched for by name, changed to nothing, and told in the changelog."""
     jira.create_version("1.0", "SC")
     field = desk.do(lambda: create_field(desk.sandbox.world, name, kind, options=["Red", "Blue"]))
-    issue = make(jira, **{field.id: value})
+    issue = make(jira, fields={field.id: value})
 
     def plain(one: object) -> object:
         if isinstance(one, list):
@@ -636,11 +636,11 @@ def test_custom_fields_of_every_kind(
     assert [item.field for change in read.changelog.histories for item in change.items] == [name]
 
 
-def test_cascading_fields(desk: Bench, jira: JIRA) -> None:
+def test_cascading_fields(desk: Bench, jira: Any) -> None:
     """A cascading field has a parent and perhaps a child, which must be the parent's own."""
     options = {"Europe": ["Berlin", "Paris"], "Asia": ["Tokyo"]}
     field = desk.do(lambda: create_field(desk.sandbox.world, "Place", "cascading", options=options))
-    issue = make(jira, **{field.id: {"value": "Europe", "child": {"value": "Paris"}}})
+    issue = make(jira, fields={field.id: {"value": "Europe", "child": {"value": "Paris"}}})
     assert issue.raw["fields"][field.id]["child"]["value"] == "Paris"
     issue.update(fields={field.id: {"value": "Asia"}})
     assert "child" not in jira.issue(issue.key).raw["fields"][field.id]
@@ -649,30 +649,30 @@ def test_cascading_fields(desk: Bench, jira: JIRA) -> None:
     assert refused(wrong)[0] == 400
 
 
-def test_a_custom_field_is_made_over_rest(jira: JIRA) -> None:
+def test_a_custom_field_is_made_over_rest(jira: Any) -> None:
     """``POST /field`` makes a field of a known type, and refuses others."""
     kind = "com.atlassian.jira.plugin.system.customfieldtypes:float"
     made = jira._session.post(jira._get_url("field"), json={"name": "Points", "type": kind}).json()
     assert made["schema"]["custom"] == kind
-    assert make(jira, **{made["id"]: 8}).raw["fields"][made["id"]] == 8.0
+    assert make(jira, fields={made["id"]: 8}).raw["fields"][made["id"]] == 8.0
     with pytest.raises(JIRAError) as wrong:
         jira._session.post(jira._get_url("field"), json={"name": "Odd", "type": "no:such"})
     assert refused(wrong)[0] == 400
 
 
-def test_who_calls_matters(desk: Bench, jira: JIRA) -> None:
+def test_who_calls_matters(desk: Bench, jira: Any) -> None:
     """Wrong passwords and tokens are 401, nobody sees nothing, and a right token is as good as a password."""
     issue = make(jira)
     with pytest.raises(JIRAError) as wrong:
         desk.client("admin", "nonsense").myself()
     assert wrong.value.status_code == 401
     token = desk.do(lambda: desk.sandbox.world.create_token(desk.sandbox.world.site.users["bob"]))
-    with_token = JIRA(desk.sandbox.url, token_auth=token, get_server_info=False, max_retries=0)
+    with_token: Any = JIRA(desk.sandbox.url, token_auth=token, get_server_info=False, max_retries=0)
     assert with_token.myself()["name"] == "bob"
     with pytest.raises(JIRAError) as bad:
         JIRA(desk.sandbox.url, token_auth="nonsense", get_server_info=False, max_retries=0).issue(issue.key)
     assert bad.value.status_code == 401
-    nobody = JIRA(desk.sandbox.url, get_server_info=False, max_retries=0)
+    nobody: Any = JIRA(desk.sandbox.url, get_server_info=False, max_retries=0)
     assert nobody.server_info()["deploymentType"] == "Server"
     for ask in (nobody.myself, lambda: nobody.issue(issue.key), lambda: make(nobody)):
         with pytest.raises(JIRAError) as anonymous:
@@ -682,7 +682,7 @@ def test_who_calls_matters(desk: Bench, jira: JIRA) -> None:
     assert nobody.projects() == []
 
 
-def test_webhooks_are_registered_by_both_paths(desk: Bench, jira: JIRA, alice: JIRA) -> None:
+def test_webhooks_are_registered_by_both_paths(desk: Bench, jira: Any, alice: Any) -> None:
     """The path of Jira 9 and that of Jira 10 each take their own body; others than administrators may not."""
     session, url = jira._session, desk.sandbox.url
     old = {
@@ -724,7 +724,7 @@ def test_webhooks_are_registered_by_both_paths(desk: Bench, jira: JIRA, alice: J
     assert denied.value.status_code == 403
 
 
-def test_calls_are_counted_by_route_and_person(desk: Bench, jira: JIRA, alice: JIRA) -> None:
+def test_calls_are_counted_by_route_and_person(desk: Bench, jira: Any, alice: Any) -> None:
     """The counts name method and route, tell reads from writes, and can be cleared."""
     issue = make(jira)
     desk.sandbox.calls.clear()

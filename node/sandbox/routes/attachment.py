@@ -29,12 +29,13 @@ async def add(request: web.Request) -> web.Response:
     call = Call(request)
     if not has_token(request):
         raise Refused(web.Response(status=403, text="XSRF check failed"))
-    issue = call.issue("CREATE_ATTACHMENTS", "You do not have permission to create attachments for this issue.")
+    call.issue("CREATE_ATTACHMENTS", "You do not have permission to create attachments for this issue.")
     if request.content_type != "multipart/form-data":
         raise WrongMediaType(f"Unsupported media type: {request.content_type}")
     files = await _read_files(await request.multipart(), call.world.site.upload_limit)
     if not files:
         raise BadRequest("No file was attached.")
+    issue = call.issue()  # a long upload may outlive its issue
     view = call.view
     return answer([view.attachment(one) for one in attachments.add(call.world, issue, call.user, files)])
 
@@ -49,7 +50,7 @@ async def _read_files(reader: MultipartReader, limit: int) -> list[tuple[str, st
             content += chunk
             if len(content) > limit:
                 raise TooLarge(f"The file {part.filename!r} is larger than the {limit} bytes that are allowed.")
-        name = (part.filename or "file").rpartition("/")[2].rpartition("\\")[2]
+        name = (part.filename or "file").encode(errors="replace").decode().rpartition("/")[2].rpartition("\\")[2]
         files.append((name, part.headers.get("Content-Type", "application/octet-stream"), bytes(content)))
     return files
 

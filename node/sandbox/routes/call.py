@@ -109,11 +109,7 @@ class Call:
         """Return the request's JSON. Raises WrongMediaType, BadRequest."""
         if self.request.content_type != "application/json":
             raise WrongMediaType(f"Unsupported media type: {self.request.content_type}")
-        raw = await self.request.read()
-        try:
-            return json.loads(raw)
-        except ValueError as wrong:
-            raise BadRequest(f"Unexpected character or end of input: {wrong}") from None
+        return parse_json(await self.request.read())
 
     async def body(self) -> dict[str, Any]:
         """Return the request's JSON object. Raises WrongMediaType, BadRequest."""
@@ -121,6 +117,27 @@ class Call:
         if not isinstance(given, dict):
             raise BadRequest("Can not deserialize instance: an object is required.")
         return given
+
+
+def parse_json(raw: bytes) -> Any:
+    """Read JSON that came from outside. Raises BadRequest for what is none, is too deep, or is no valid Unicode.
+
+    Half a surrogate pair or a number that is none would be kept happily and could never be written again.
+    """
+    try:
+        given = json.loads(raw, parse_constant=_no_number)
+        if b"\\ud" in raw.lower():
+            json.dumps(given, ensure_ascii=False).encode()
+    except RecursionError:
+        raise BadRequest("The JSON is nested too deeply.") from None
+    except ValueError as wrong:
+        raise BadRequest(f"Unexpected character or end of input: {type(wrong).__name__}") from None
+    return given
+
+
+def _no_number(name: str) -> Any:
+    msg = f"{name} is no JSON"
+    raise ValueError(msg)
 
 
 def answer(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

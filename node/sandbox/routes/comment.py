@@ -14,7 +14,8 @@ from node.sandbox.permissions import can_read
 from node.sandbox.routes.call import Call, answer, nothing
 from node.sandbox.routes.properties import property_body
 
-PAGE = 1000
+PAGE = 1_048_576
+"""How many comments one page has when nobody says: a Data Center answers all of them."""
 
 
 def _comment(call: Call, issue: Issue) -> Comment:
@@ -43,7 +44,7 @@ async def get_all(request: web.Request) -> web.Response:
     found = call.view.readable_comments(issue)
     if order.startswith("-"):
         found = found[::-1]
-    start, size = call.page(PAGE)
+    start, size = max(0, call.number("startAt", 0)), max(0, call.number("maxResults", PAGE))
     shown = [_render(call, issue, comment) for comment in found[start : start + size]]
     return answer({"startAt": start, "maxResults": size, "total": len(found), "comments": shown})
 
@@ -58,17 +59,18 @@ async def get(request: web.Request) -> web.Response:
 async def add(request: web.Request) -> web.Response:
     """Add a comment."""
     call = Call(request)
+    body = await call.body()
     issue = call.issue("ADD_COMMENTS", "You do not have the permission to comment on this issue.")
-    draft = comments.read_draft(call.world, await call.body())
+    draft = comments.read_draft(call.world, body)
     return answer(_render(call, issue, comments.add(call.world, issue, call.user, draft)), 201)
 
 
 async def edit(request: web.Request) -> web.Response:
     """Change a comment."""
     call = Call(request)
+    body = await call.body()
     issue = call.issue()
     comment = _comment(call, issue)
-    body = await call.body()
     comments.edit(call.world, issue, call.user, comment, comments.read_draft(call.world, body), body)
     return answer(_render(call, issue, comment))
 
@@ -111,11 +113,12 @@ async def get_property(request: web.Request) -> web.Response:
 async def put_property(request: web.Request) -> web.Response:
     """Set one property of a comment: 201 the first time, 200 after that."""
     call = Call(request)
+    value = await property_body(call)
     issue, comment = _property_owner(call)
     comments.require_own(call.user, comment, "EDIT", call.world, issue)
     key = check_property_key(call.part("key"))
     known = key in comment.properties
-    comment.properties[key] = await property_body(call)
+    comment.properties[key] = value
     call.world.touch_issue(issue)
     return nothing(200 if known else 201)
 

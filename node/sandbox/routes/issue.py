@@ -9,10 +9,12 @@ from aiohttp import web
 from node.sandbox import issues, transitions
 from node.sandbox.errors import BadRequest, JiraProblem
 from node.sandbox.model import Issue, User
+from node.sandbox.permissions import require
 from node.sandbox.render_issue import FieldChoice
 from node.sandbox.routes.call import Call, answer, nothing
 from node.sandbox.routes.meta import edit_meta_of, screen_meta
 
+NO_SILENCE = "To discard the user notification either admin or project admin permissions are required."
 BULK_LIMIT = 50
 """How many issues one bulk create takes."""
 
@@ -70,8 +72,12 @@ async def get(request: web.Request) -> web.Response:
 async def edit(request: web.Request) -> web.Response:
     """Edit an issue."""
     call = Call(request)
+    body = await call.body()
     issue, user = call.issue(), call.user
-    issues.update(call.world, issue, await call.body(), user)
+    if call.query.get("notifyUsers", "true").lower() == "false":
+        project = call.world.site.projects[issue.project_id]
+        require(user, "ADMINISTER_PROJECTS", NO_SILENCE, project)
+    issues.update(call.world, issue, body, user)
     return nothing()
 
 
@@ -86,8 +92,8 @@ async def delete(request: web.Request) -> web.Response:
 async def assign(request: web.Request) -> web.Response:
     """Set the assignee."""
     call = Call(request)
-    issue, user = call.issue(), call.user
     body = await call.body()
+    issue, user = call.issue(), call.user
     if not {"name", "key"} & body.keys():
         raise BadRequest("The name or the key of the assignee is required.")
     issues.assign(call.world, issue, body, user)
@@ -129,8 +135,9 @@ async def get_transitions(request: web.Request) -> web.Response:
 async def transition(request: web.Request) -> web.Response:
     """Move an issue through its workflow."""
     call = Call(request)
+    body = await call.body()
     issue, user = call.issue(), call.user
-    transitions.perform(call.world, issue, await call.body(), user)
+    transitions.perform(call.world, issue, body, user)
     return nothing()
 
 

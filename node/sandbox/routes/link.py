@@ -75,8 +75,9 @@ async def get_remotes(request: web.Request) -> web.Response:
 async def put_remote(request: web.Request) -> web.Response:
     """Add a link to something elsewhere; one of the same ``globalId`` is replaced, and what is left out is nulled."""
     call = Call(request)
+    given = await call.body()
     issue = call.issue("LINK_ISSUES", "No permission to create or update remote issue links for this issue.")
-    link, created = remote_links.upsert(call.world, issue, await call.body(), call.user)
+    link, created = remote_links.upsert(call.world, issue, given, call.user)
     body = {"id": int(link.id), "self": call.renderer.url("issue", issue.key, "remotelink", link.id)}
     return answer(body, 201 if created else 200)
 
@@ -99,8 +100,9 @@ async def get_remote(request: web.Request) -> web.Response:
 async def edit_remote(request: web.Request) -> web.Response:
     """Replace one link to something elsewhere."""
     call = Call(request)
+    given = await call.body()
     issue = call.issue("LINK_ISSUES", "No permission to create or update remote issue links for this issue.")
-    remote_links.replace(call.world, issue, remote_links.find(issue, call.part("link")), await call.body(), call.user)
+    remote_links.replace(call.world, issue, remote_links.find(issue, call.part("link")), given)
     return nothing()
 
 

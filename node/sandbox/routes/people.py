@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from aiohttp import web
 
 from node.sandbox.errors import BadRequest, NotThere
 from node.sandbox.model import User
 from node.sandbox.permissions import require
-from node.sandbox.routes.call import Call, answer, nothing
+from node.sandbox.routes.call import Call, answer, nothing, parse_json
 
 
 async def watchers(request: web.Request) -> web.Response:
@@ -40,11 +38,7 @@ async def watch(request: web.Request) -> web.Response:
     raw = await request.read()
     user = call.user
     if raw.strip():
-        try:
-            name = json.loads(raw)
-        except ValueError:
-            raise BadRequest("The name of the watcher must be a JSON string.") from None
-        user = _named(call, str(name))
+        user = _named(call, str(parse_json(raw)))
     if user is not call.user:
         project = call.world.site.projects[issue.project_id]
         require(call.user, "MANAGE_WATCHERS", "You do not have permission to manage the watcher list.", project)

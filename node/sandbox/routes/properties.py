@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from aiohttp import web
@@ -11,7 +10,7 @@ from node.sandbox.edits import JSON_PROPERTY_LIMIT, check_property_key
 from node.sandbox.errors import BadRequest, NotThere
 from node.sandbox.events import Event
 from node.sandbox.model import Issue
-from node.sandbox.routes.call import Call, answer, nothing
+from node.sandbox.routes.call import Call, answer, nothing, parse_json
 
 
 async def property_body(call: Call) -> Any:
@@ -19,10 +18,7 @@ async def property_body(call: Call) -> Any:
     raw = await call.request.read()
     if len(raw.decode(errors="replace")) > JSON_PROPERTY_LIMIT:
         raise BadRequest(f"The property value cannot exceed {JSON_PROPERTY_LIMIT} characters.")
-    try:
-        return json.loads(raw)
-    except ValueError:
-        raise BadRequest("The property value must be a valid, non-empty JSON value.") from None
+    return parse_json(raw)
 
 
 async def keys(request: web.Request) -> web.Response:
@@ -45,10 +41,11 @@ async def get(request: web.Request) -> web.Response:
 async def put(request: web.Request) -> web.Response:
     """Set one property: 201 the first time, 200 after that. The issue's ``updated`` does not move."""
     call = Call(request)
+    value = await property_body(call)
     issue = call.issue("EDIT_ISSUES", "You do not have permission to edit this issue.")
     key = check_property_key(call.part("key"))
     known = key in issue.properties
-    issue.properties[key] = await property_body(call)
+    issue.properties[key] = value
     call.world.touch_issue(issue)
     _tell(call, issue, "issue_property_set")
     return nothing(200 if known else 201)

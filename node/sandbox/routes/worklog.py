@@ -41,8 +41,9 @@ async def get(request: web.Request) -> web.Response:
 async def add(request: web.Request) -> web.Response:
     """Log work."""
     call = Call(request)
+    body = await call.body()
     issue = call.issue("WORK_ON_ISSUES", "You do not have the permission to log work on this issue.")
-    draft = worklogs.read_draft(call.world, await call.body(), creating=True)
+    draft = worklogs.read_draft(call.world, body, creating=True)
     adjustment = worklogs.Adjustment.read(call.query, "reduceBy")
     return answer(call.view.worklog(issue, worklogs.add(call.world, issue, call.user, draft, adjustment)), 201)
 
@@ -50,9 +51,10 @@ async def add(request: web.Request) -> web.Response:
 async def edit(request: web.Request) -> web.Response:
     """Change a worklog."""
     call = Call(request)
+    body = await call.body()
     issue = call.issue()
     worklog = _worklog(call, issue)
-    draft = worklogs.read_draft(call.world, await call.body(), creating=False)
+    draft = worklogs.read_draft(call.world, body, creating=False)
     worklogs.edit(call.world, issue, call.user, worklog, draft, worklogs.Adjustment.read(call.query, "reduceBy"))
     return answer(call.view.worklog(issue, worklog))
 
