@@ -8,9 +8,7 @@ read out by the other side, and never a secret but the code itself, to the one w
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -18,11 +16,11 @@ from typing import Final
 from node.clock import Clock
 from node.errors import PeerError, UsageError
 from node.keys import KeyFolder
+from node.names import check_name, free_name
+from node.overview import Overview, overview_of
 from node.store import connections, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Store, Transaction
-from node.store.outbox import Waiting
-from node.store.streams import Peer
 from node.transport.errors import PeerNonsense, PeerUnknown
 from node.transport.pairing import Self, dump, end, load
 from node.transport.transport import CLOSE_MID, Transport
@@ -32,12 +30,10 @@ from protocol.fingerprint import fingerprint
 from protocol.identity import NodeKey
 from protocol.invitation import DEFAULT_VALIDITY, Invitation
 from protocol.messages import ConnClose, dump_message
-from protocol.pairing import InviterPairing, Role, State
+from protocol.pairing import Role, State
 
 MAX_OPEN_INVITATIONS: Final = 20
 """A node that has given out so many codes does not know any more to whom."""
-MAX_NAME: Final = 64
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +67,6 @@ class Comparison:
     tries_left: int
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """One connection as people want to see it."""
-
-    connection: Connection
-    peer_fingerprint: str | None
-    short_code: str | None
-    """The six digits that our admin reads out; None once compared, or before the handshake ended."""
-    code: str | None
-    """The invitation code, while it can still be used."""
-    waiting: Waiting
-    reach: Peer
-
-
 class Connections:
     """The use cases."""
 
@@ -114,7 +96,8 @@ class Connections:
         Raises:
             UsageError: if a name, the validity or ``only_for`` (a fingerprint) is not one, or too many codes are out.
         """
-        self._check_name(name)
+        if name is not None:
+            check_name(name)
         now_ms = self._clock.now_ms()
         with _in_words():
             record = pairing.invite(
@@ -136,7 +119,7 @@ class Connections:
                 )
             connection_id = await connections.insert(
                 tx,
-                name=self._free_name(name, peer_label, await connections.names(tx)),
+                name=free_name(name, self._me.label, peer_label, await connections.names(tx)),
                 role=Role.INVITER,
                 conn=record.conn,
                 project=project,
@@ -169,7 +152,7 @@ class Connections:
             fingerprint=fingerprint(terms.node_key),
             urls=terms.urls,
             expires_ms=terms.expires * 1000,
-            name=known.name if known else self._free_name(None, terms.label, taken),
+            name=known.name if known else free_name(None, self._me.label, terms.label, taken),
             accepted_as=known.name if known else None,
         )
 
@@ -190,7 +173,8 @@ class Connections:
             UsageError: if the code cannot be used, or the inviter does not accept it.
         """
         invitation = self._read_code(code)
-        self._check_name(name)
+        if name is not None:
+            check_name(name)
         _, known = await self._store.read(lambda reader: _names_and_conn(reader, invitation.connection_id))
         if known is not None and known.state == connections.CLOSED:
             raise UsageError(
@@ -228,7 +212,7 @@ class Connections:
         async def store(tx: Transaction) -> int:
             return await connections.insert(
                 tx,
-                name=self._free_name(name, invitation.terms.label, await connections.names(tx)),
+                name=free_name(name, self._me.label, invitation.terms.label, await connections.names(tx)),
                 role=Role.INVITEE,
                 conn=record.conn,
                 project=project,
@@ -348,7 +332,7 @@ class Connections:
         """Return all connections with how they stand, oldest first."""
 
         async def look(reader: Reader) -> list[Overview]:
-            return [await _overview(reader, one) for one in await connections.every(reader)]
+            return [await overview_of(reader, one) for one in await connections.every(reader)]
 
         return await self._store.read(look)
 
@@ -360,7 +344,7 @@ class Connections:
         """
 
         async def look(reader: Reader) -> Overview:
-            return await _overview(reader, _found(await connections.by_name(reader, name), name))
+            return await overview_of(reader, _found(await connections.by_name(reader, name), name))
 
         return await self._store.read(look)
 
@@ -384,53 +368,9 @@ class Connections:
             invitation.check_usable_by(self._node_key.public)
             return invitation
 
-    def _check_name(self, name: str | None) -> None:
-        if name is not None and (len(name) > MAX_NAME or not _NAME.fullmatch(name)):
-            raise UsageError(
-                f"{name[:MAX_NAME]!r} cannot be the name of a connection.",
-                advice="Use letters, digits, hyphens, dots and underscores, and begin with a letter or digit.",
-            )
-
-    def _free_name(self, name: str | None, peer_label: str, taken: AbstractSet[str]) -> str:
-        """Return the name that was asked for, if it is free, or one like ``Blue_to_Green`` that is.
-
-        Raises:
-            UsageError: if the name that was asked for is taken.
-        """
-        if name is not None:
-            if name in taken:
-                raise UsageError(f"There is a connection named {name} already.", advice="Choose another name.")
-            return name
-        base = default_name(self._me.label, peer_label)
-        number = 1
-        while (candidate := base if number == 1 else f"{base}_{number}") in taken:
-            number += 1
-        return candidate
-
-
-def default_name(ours: str, theirs: str) -> str:
-    """Return the name of a connection as the reference product would call it: ``Blue_to_Green``."""
-    return f"{_word(ours)}_to_{_word(theirs)}"
-
-
-def _word(label: str) -> str:
-    return re.sub(r"[^A-Za-z0-9-]+", "_", label).strip("_-")[:24] or "Peer"
-
 
 async def _names_and_conn(reader: Reader, conn: bytes) -> tuple[set[str], Connection | None]:
     return await connections.names(reader), await connections.by_conn(reader, conn)
-
-
-async def _overview(reader: Reader, connection: Connection) -> Overview:
-    record = load(connection)
-    return Overview(
-        connection=connection,
-        peer_fingerprint=fingerprint(connection.peer_node_key) if connection.peer_node_key else None,
-        short_code=record.ours_to_read_out if record and not connection.verified else None,
-        code=record.code if isinstance(record, InviterPairing) else None,
-        waiting=await outbox.waiting(reader, connection.id),
-        reach=await streams.peer(reader, connection.id),
-    )
 
 
 async def _close(tx: Transaction, connection: Connection, now_ms: int) -> None:

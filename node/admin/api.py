@@ -11,9 +11,10 @@ from pydantic import Field
 
 from node.admin.server import Body, answer, read_body
 from node.check import Checks
-from node.connections import Connections, Overview
+from node.connections import Connections
 from node.errors import UsageError
 from node.operations import Operations
+from node.overview import Overview
 from node.store import links
 from node.store.engine import Store
 from node.trackers.base import Tracker
