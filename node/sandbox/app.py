@@ -25,6 +25,7 @@ from node.sandbox.routes import (
     control,
     issue,
     link,
+    lists,
     meta,
     parts,
     people,
@@ -33,6 +34,7 @@ from node.sandbox.routes import (
     schemes,
     search,
     server,
+    user,
     webhook,
     worklog,
 )
@@ -53,9 +55,14 @@ BODY_SLACK = 1024 * 1024
 AGENT_LENGTH = 100
 """How much of a client's name is kept with the counts."""
 
+SHUTDOWN_SECONDS = 2.0
+"""How long requests under way may take to end when the sandbox stops."""
+
 API = "/rest/api/2"
 REST_ROUTES = (
     *server.ROUTES,
+    *user.ROUTES,
+    *lists.ROUTES,
     *search.ROUTES,
     *meta.ROUTES,
     *issue.ROUTES,
@@ -193,7 +200,7 @@ async def running_sandbox(
     """
     world = world if world is not None else default_world()
     app = build_app(world, control_open=control_open)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

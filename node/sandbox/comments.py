@@ -11,7 +11,7 @@ from typing import Any
 
 from node.sandbox.errors import Forbidden, NotThere, field_problem
 from node.sandbox.events import Event
-from node.sandbox.field_values import WrongValue, check_text
+from node.sandbox.field_parsers import WrongValue, check_text
 from node.sandbox.model import Comment, Issue, User, Visibility
 from node.sandbox.permissions import may
 from node.sandbox.store import World

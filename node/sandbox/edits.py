@@ -14,7 +14,8 @@ from node.sandbox import comments, links, worklogs
 from node.sandbox.changes import compare, single
 from node.sandbox.durations import read_duration
 from node.sandbox.errors import NOT_ON_SCREEN, BadRequest, JiraProblem
-from node.sandbox.field_values import WrongValue, apply_verb, get_value, parse_value, set_value
+from node.sandbox.field_parsers import WrongValue
+from node.sandbox.field_values import apply_verb, get_value, parse_value, set_value
 from node.sandbox.fields import Definition
 from node.sandbox.model import ChangeItem, Comment, Issue, Project, User
 from node.sandbox.store import World

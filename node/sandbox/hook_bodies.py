@@ -7,7 +7,8 @@ from pydantic_core import to_json
 from node.sandbox.events import Event
 from node.sandbox.model import Issue, IssueLink
 from node.sandbox.render import Json, Renderer
-from node.sandbox.render_issue import IssueRenderer, change_items
+from node.sandbox.render_issue import IssueRenderer
+from node.sandbox.render_parts import change_items
 from node.sandbox.store import World
 
 

@@ -10,7 +10,8 @@ from node.sandbox.changes import compare, record
 from node.sandbox.edits import Edit, EditReader, apply_values
 from node.sandbox.errors import BadRequest, field_problem
 from node.sandbox.events import Event
-from node.sandbox.field_values import WrongValue, parse_value
+from node.sandbox.field_parsers import WrongValue
+from node.sandbox.field_values import parse_value
 from node.sandbox.fields import SYSTEM_DEFINITIONS, is_required, screen
 from node.sandbox.model import Change, ChangeItem, Comment, Issue, IssueType, Project, User
 from node.sandbox.permissions import may, require

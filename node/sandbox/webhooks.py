@@ -22,9 +22,10 @@ import aiohttp
 from node.sandbox.events import Event
 from node.sandbox.faults import FaultBox
 from node.sandbox.hook_bodies import render_event
+from node.sandbox.issue_view import IssueView
 from node.sandbox.jql import JqlError, compile_query
 from node.sandbox.model import User, Webhook
-from node.sandbox.queries import IssueView, WorldContext
+from node.sandbox.queries import WorldContext
 from node.sandbox.render import Renderer
 from node.sandbox.store import World
 

@@ -12,7 +12,7 @@ from node.sandbox.comments import read_visibility
 from node.sandbox.durations import read_duration
 from node.sandbox.errors import BadRequest, Forbidden, NotThere, field_problem
 from node.sandbox.events import Event
-from node.sandbox.field_values import WrongValue, check_text
+from node.sandbox.field_parsers import WrongValue, check_text
 from node.sandbox.model import ChangeItem, DeletedWorklog, Issue, User, Visibility, Worklog
 from node.sandbox.permissions import may
 from node.sandbox.store import World
