@@ -1,8 +1,9 @@
 """The command line, `accord`: sets a node up and talks to the running one through its admin API.
 
 Reading order: `setup` (init, serve, check), `pair` (invite, accept, connections), `work` (sync, status, queue, errors,
-retry), `sandbox` and `demo`; `client` calls the node, `show` prints. Exit status: 0 done, 1 failed, 2 wrong usage,
-3 something needs attention.
+retry), `rules` and `rules_look` (rules as files; preview, compare, record, test, explain), `ledger`, `sandbox` and
+`demo`; `client` calls the node, `show` prints. Exit status: 0 done, 1 failed, 2 wrong usage, 3 something needs
+attention.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from node.cli import demo, pair, sandbox, setup, work
+from node.cli import demo, ledger, pair, rules, rules_look, sandbox, setup, work
 from node.cli.show import Terminal, error
 from node.config import NodeFolder
 from node.errors import AccordError, UsageError
@@ -51,7 +52,7 @@ for _command in (
     setup.init, setup.token, setup.serve, setup.check,
     pair.invite, pair.accept, pair.verify, pair.connections, pair.pause, pair.resume, pair.revoke, pair.close,
     work.sync, work.status, work.queue, work.errors, work.retry, work.skip,
-    sandbox.sandbox, demo.demo,
+    rules.rules, rules_look.explain, ledger.ledger, sandbox.sandbox, demo.demo,
 ):  # fmt: skip
     accord.add_command(_command)
 
