@@ -186,11 +186,13 @@ def judge_ack(
 
     ``head_there`` is the head of our envelope ``ack.rx.s`` of the current epoch, None if there is none or it was
     pruned. ``held_from`` is the lowest seq of the current epoch whose bytes we still have (``sealed`` + 1 if none).
-    ``now`` in Unix seconds. ``fresh_nonce`` takes the place of a nonce that was echoed.
+    ``now`` in Unix seconds. ``fresh_nonce`` takes the place of a nonce that was echoed, and of any when the peer has
+    moved on: two requests may cross, and an older ACK that is still on its way must not pass for a restored peer.
     """
     theirs = ack.rx.position
     echoed = hmac.compare_digest(ack.en, tx.nonce)
-    state = replace(tx, nonce=fresh_nonce) if echoed else tx
+    moved = theirs.epoch == tx.epoch and theirs.seq > tx.acked
+    state = replace(tx, nonce=fresh_nonce) if echoed or moved else tx
     if theirs.epoch > tx.epoch or (theirs.epoch == tx.epoch and theirs.seq > tx.sealed):
         return _fork(state, theirs, now, "the peer holds messages that this node does not remember sending")
     if theirs.epoch == tx.epoch:

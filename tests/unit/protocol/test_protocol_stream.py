@@ -204,6 +204,13 @@ def test_a_receiver_restored_to_just_before_an_epoch_gets_that_epoch_again() -> 
     assert judge(tx, an_ack(5)).effect is AckEffect.STALE
 
 
+def test_an_older_receipt_that_was_overtaken_is_no_restore() -> None:
+    """Requests cross: Bob's newer receipt echoes an old nonce, his older one the current, and arrives after it."""
+    overtaking = judge(sent(6, 2), an_ack(5, echo=OTHER))
+    assert overtaking.effect is AckEffect.ACKED
+    assert judge(overtaking.state, an_ack(3, echo=NONCE)).effect is AckEffect.STALE
+
+
 def test_a_nonce_from_a_backup_is_worth_nothing() -> None:
     """A process that starts draws a new one, so a receipt recorded long ago cannot pass for news."""
     tx = renewed(sent(6, 4), NEXT_NONCE)
