@@ -72,13 +72,22 @@ class CallCounter:
                 counts[f"{call.method} {call.route}"] += amount
         return dict(counts.most_common())
 
+    def routes(self, user: str | None = None) -> list[dict[str, Any]]:
+        """Return each method and route with its count and whether it writes, the most frequent first."""
+        writes = {f"{call.method} {call.route}": call.writes for call in self._counts}
+        return [
+            {"method": name.partition(" ")[0], "route": name.partition(" ")[2], "count": count, "writes": writes[name]}
+            for name, count in self.by_route(user).items()
+        ]
+
     def report(self, user: str | None = None) -> dict[str, Any]:
-        """Return all that is known, as JSON; ``byRoute`` only of ``user``'s calls if a name is given."""
+        """Return all that is known, as JSON; ``byRoute`` and ``routes`` only of ``user``'s calls if a name is given."""
         return {
             "total": sum(self._counts.values()),
             "reads": self.count(writes=False),
             "writes": self.count(writes=True),
             "byRoute": self.by_route(user),
+            "routes": self.routes(user),
             "byUser": _sum_by((call.user, amount) for call, amount in self._counts.items()),
             "byAgent": _sum_by((call.agent, amount) for call, amount in self._counts.items()),
             "byStatus": _sum_by((str(call.status), amount) for call, amount in self._counts.items()),

@@ -16,7 +16,7 @@ not_json         200 with a page of HTML
 oversized        200 with ``bytes`` bytes of JSON
 lose_webhook     a delivery is lost; ``path`` fits the event's name, here and below
 repeat_webhook   a delivery comes twice
-reorder_webhook  a delivery waits until the next one has gone
+reorder_webhook  a delivery waits until the next one to the same receiver has gone
 ===============  ==========================================================================================
 """
 
@@ -84,7 +84,7 @@ class FaultBox:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._numbers = itertools.count(1)
-        self._held: list[Any] = []
+        self._held: dict[str, Any] = {}
 
     def add(self, kind: FaultKind, path: str = "*", *, method: str = "*", **details: Any) -> Fault:
         """Set up a fault and return it; ``details`` are fields of ``Fault``. Raises ValueError for an unknown kind."""
@@ -141,15 +141,15 @@ class FaultBox:
 
     # --- webhooks
 
-    def mangle_delivery(self, delivery: Sent) -> list[Sent]:
-        """Return what is really sent when this delivery is due."""
+    def mangle_delivery(self, receiver: str, delivery: Sent) -> list[Sent]:
+        """Return what is really sent to this receiver when this delivery is due."""
         if not self._faults and not self._held:
             return [delivery]
 
         def fits(fault: Fault) -> bool:
             return fault.kind in WEBHOOK_KINDS and fnmatchcase(delivery.event, fault.path)
 
-        held, self._held = self._held, []
+        held = [self._held.pop(receiver)] if receiver in self._held else []
         fault = next(self._take(fits), None)
         if fault is None:
             return [delivery, *held]
@@ -157,7 +157,7 @@ class FaultBox:
             return held
         if fault.kind == "repeat_webhook":
             return [delivery, delivery, *held]
-        self._held = [delivery]
+        self._held[receiver] = delivery
         return held
 
 

@@ -41,8 +41,9 @@ class DataFileError(Exception):
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Open or create the file. Raises DataFileError."""
+    """Open or create the file, which only its owner may read: digests of passwords are in it. Raises DataFileError."""
     try:
+        path.touch(mode=0o600)
         database = sqlite3.connect(path, check_same_thread=False)
         try:
             fresh = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
@@ -58,7 +59,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         except BaseException:
             database.close()
             raise
-    except sqlite3.Error as wrong:
+    except (sqlite3.Error, OSError) as wrong:
         raise DataFileError(f"{path} cannot be used: {wrong}") from None
     return database
 

@@ -107,7 +107,7 @@ class WebhookSender:
         body = render_event(self._renderer, event)
         for hook in wanted:
             delivery = self._delivery(hook, event, body)
-            for one in self._faults.mangle_delivery(delivery):
+            for one in self._faults.mangle_delivery(hook.id, delivery):
                 self._enqueue(hook.id, one)
 
     def _wants(self, hook: Webhook, event: Event) -> bool:

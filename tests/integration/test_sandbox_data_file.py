@@ -80,6 +80,7 @@ async def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     """Issues, comments, files with their bytes, links, properties and history come back; deleted ones do not."""
     options = SandboxOptions(data=tmp_path / "jira.db", projects={"SC": "Scrum"}, tokens={"t0ken": "bob"})
     first, _, before = await _served(options, _use)
+    assert (tmp_path / "jira.db").stat().st_mode & 0o077 == 0
     second, _, after = await _served(options, _look)
     assert isinstance(after, tuple)
     shown, content, status = after

@@ -738,5 +738,8 @@ def test_calls_are_counted_by_route_and_person(desk: Bench, jira: Any, alice: An
     assert calls.count(user="alice") == calls.count()
     report = jira._session.get(f"{desk.sandbox.url}/sandbox/calls").json()
     assert report["byRoute"]["GET /rest/api/2/issue/{issue}"] == 1
+    marked = {f"{one['method']} {one['route']}": one["writes"] for one in report["routes"]}
+    assert marked["POST /rest/api/2/search"] is False
+    assert marked["POST /rest/api/2/issue/{issue}/comment"] is True
     assert jira._session.delete(f"{desk.sandbox.url}/sandbox/calls").status_code == 204
     assert calls.count() == 0

@@ -216,6 +216,19 @@ def test_a_body_shows_the_moment_it_tells_of(desk: Bench, jira: Any) -> None:
     assert [one.body["issue"]["fields"]["summary"] for one in desk.receiver.got] == ["Before", "After"]
 
 
+def test_a_late_delivery_waits_for_its_own_receiver(desk: Bench, jira: Any) -> None:
+    """With two receivers each gets its own deliveries in the changed order."""
+    desk.do(lambda: hook(desk, url=f"{desk.receiver.url}/second"))
+    desk.do(lambda: desk.sandbox.faults.add("reorder_webhook", "jira:issue_created", count=2))
+    for summary in ("First", "Second"):
+        jira.create_issue(project="SC", issuetype={"name": "Task"}, summary=summary)
+    desk.delivered()
+    order: dict[str, list[str]] = {}
+    for one in desk.receiver.got:
+        order.setdefault(one.path, []).append(one.body["issue"]["fields"]["summary"])
+    assert order == {"/hook": ["Second", "First"], "/hook/second": ["Second", "First"]}
+
+
 def test_lost_repeated_and_reordered(desk: Bench, jira: Any) -> None:
     """Faults lose one delivery, send one twice, and let one overtake another."""
     faults = desk.sandbox.faults
