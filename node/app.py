@@ -43,6 +43,7 @@ from node.sync.inbox_feed import InboxFeed
 from node.sync.incoming import Incoming
 from node.sync.locks import KeyedLocks
 from node.sync.outgoing import Outgoing
+from node.sync.resync import Resync
 from node.sync.site import Site
 from node.trackers.base import WebhookState
 from node.trackers.jira.client import Auth
@@ -97,6 +98,7 @@ class Node:
         await self._transport.start()
         self._changes.crew.start()
         await self._inbox.start()
+        self._resync.start()
         self._poller.start()
         self._registrar = asyncio.create_task(self._keep_registered(), name="webhook registration")
         self._looking = asyncio.create_task(_tell_open_walls(), name="boundary of scripts")
@@ -129,7 +131,11 @@ class Node:
                     allow_http=settings.sync.allow_http, allow_private=settings.sync.allow_private_peers
                 )
             ),
-            hooks=Hooks(received=lambda _id: self._inbox.received(), sealed=self._ledger.sealed),
+            hooks=Hooks(
+                received=lambda _id: self._inbox.received(),
+                resync=lambda _id: self._resync.start(),
+                sealed=self._ledger.sealed,
+            ),
             crash_point=self._crash_point,
         )
         self._engine = MontyEngine(clock=clock)
@@ -155,6 +161,7 @@ class Node:
         outgoing = Outgoing(site)
         self._changes = ChangeFeed(site, outgoing)
         self._inbox = InboxFeed(site, Incoming(site))
+        self._resync = Resync(site, outgoing)
         self._poller = Poller(
             self._store,
             self._tracker,
@@ -242,6 +249,7 @@ class Node:
         await self._poller.stop()
         await self._changes.crew.stop()
         await self._inbox.stop()
+        await self._resync.stop()
         await self._transport.stop()
         await self._ledger.stop()
         await self._engine.close()

@@ -21,7 +21,7 @@ from node.errors import UsageError
 @click.option("--to", "fingerprint", help="Fingerprint of the only node that may use the code.")
 @click.option("--description", default="", help="For yourselves; it never leaves.")
 @click.pass_obj
-def invite(terminal: Terminal, peer: str, **options: Any) -> None:
+def invite(terminal: Terminal, /, peer: str, **options: Any) -> None:
     """Make an invitation code for PEER, the name by which you call the other organisation."""
     body = {"peer": peer, **{name: value for name, value in options.items() if value not in (None, "")}}
     data = terminal.node.call("POST", "/api/v1/invitations", body)
@@ -44,7 +44,7 @@ def invite(terminal: Terminal, peer: str, **options: Any) -> None:
 @click.option("--description", default="", help="For yourselves; it never leaves.")
 @click.option("--yes", is_flag=True, help="Do not ask whether the fingerprint is right.")
 @click.pass_obj
-def accept(terminal: Terminal, code: str, yes: bool, **options: Any) -> None:
+def accept(terminal: Terminal, /, code: str, yes: bool, **options: Any) -> None:
     """Accept an invitation CODE (a dash reads it from standard input) and connect."""
     text = sys.stdin.read() if code == "-" else code
     described = terminal.node.call("POST", "/api/v1/invitations/describe", {"code": text})

@@ -8,6 +8,7 @@ import os
 import sys
 
 import click
+from pydantic import ValidationError
 
 from node.cli.show import Terminal
 from node.config import JiraSettings, NodeSettings, Secret, Settings, SyncSettings
@@ -60,10 +61,10 @@ def init(
             jira=JiraSettings(url=jira_url.rstrip("/"), user=jira_user, webhook_url=webhook_url),
             sync=SyncSettings(allow_http=allow_http, allow_private_peers=allow_private_peers),
         )
-    except ValueError as error:
-        details = getattr(error, "errors", list)()
-        place = ".".join(str(part) for part in details[0]["loc"]) if details else ""
-        raise UsageError(f"A setting is not right: {place or error}.") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"A setting is not right: {place}: {first['msg']}.") from None
     terminal.folder.create(settings, jira_token=_token(TOKEN_VARIABLE))
     if not terminal.data({"folder": str(terminal.folder.root), "name": name}):
         terminal.say(f"Node [bold]{name}[/bold] is ready in {terminal.folder.root}.")

@@ -11,6 +11,16 @@ async def read(reader: Reader, name: str) -> str | None:
     return None if row is None else str(row["value"])
 
 
+def resync(connection_id: int) -> str:
+    """Return the name of the cursor that says: every linked issue of this connection must be sent anew."""
+    return f"resync:{connection_id}"
+
+
+async def drop(tx: Transaction, name: str) -> None:
+    """Forget a cursor."""
+    await tx.execute("DELETE FROM cursor WHERE name = :name", {"name": name})
+
+
 async def write(tx: Transaction, name: str, value: str) -> None:
     """Move a cursor."""
     await tx.execute(

@@ -117,6 +117,14 @@ class Outgoing:
             shadow = await self._site.store.read(lambda tx: shadows.read(tx, issue.id))
             return await self._look(link, issue, shadow)
 
+    async def again(self, link: Link) -> None:
+        """Send the known state of a linked issue once more, although the peer was taken to know it: it has lost it."""
+        async with self._site.locks.hold(issue_lock(link.issue_id)):
+            shadow = await self._site.store.read(lambda tx: shadows.read(tx, link.issue_id))
+            current = await self._site.store.read(lambda tx: links.by_id(tx, link.id))
+            if shadow is not None and current is not None and current.state == links.ACTIVE:
+                await self._look(current, shadow.issue, shadow, force=True)
+
     async def gone(self, issue_id: str, *, also: Also = _nothing) -> None:
         """Tell the peers that our issue was deleted, and end its links. Their twins stay as they are."""
         async with self._site.locks.hold(issue_lock(issue_id)):
@@ -167,10 +175,10 @@ class Outgoing:
             ),
         )
 
-    async def _look(self, link: Link, issue: Issue, shadow: Shadow | None) -> Left:
+    async def _look(self, link: Link, issue: Issue, shadow: Shadow | None, *, force: bool = False) -> Left:
         party = await self._site.rules.party(link.connection_id)
         try:
-            return await self._send(party, link, issue, shadow)
+            return await self._send(party, link, issue, shadow, force=force)
         except TrackerError as error:
             if error.temporary:
                 raise
@@ -180,7 +188,7 @@ class Outgoing:
         except AccordError as error:
             return Left(party, None, error=error)
 
-    async def _send(self, party: Party, link: Link, issue: Issue, shadow: Shadow | None) -> Left:
+    async def _send(self, party: Party, link: Link, issue: Issue, shadow: Shadow | None, *, force: bool) -> Left:
         site = self._site
         if link.twin is not None:
             twin = link.twin
@@ -193,13 +201,13 @@ class Outgoing:
         if isinstance(shared, Skip):
             await self._note_skip(link, rules.version, shared)
             return Left(party, Sent.SKIPPED, shared.reason)
-        had = {file["id"] for file in (link.sent or {}).get("attachments") or ()}
+        had = set() if force else {file["id"] for file in (link.sent or {}).get("attachments") or ()}
         shared, files, left_out = await self._with_files(party, issue, shared, had)
         replica = replica_of(
             issue, shared, handle=party.names.handle, files=files,
             url=site.browse_url(issue.key),
         )  # fmt: skip
-        if not differs(link.sent, content_of(replica)) and link.id:
+        if link.id and not force and not differs(link.sent, content_of(replica)):
             return Left(party, Sent.UNCHANGED)
         last_look.refuse(replica, shared=shared, issue=issue, ruleset=rules.ruleset, policy=site.guard)
         made_by = _MadeBy(rules.version, shared.origins)

@@ -39,11 +39,6 @@ class Taken:
     """How many more of our messages it has signed for."""
 
 
-def resync_cursor(connection_id: int) -> str:
-    """Return the name of the cursor that says: every linked issue of this connection must be sent anew."""
-    return f"resync:{connection_id}"
-
-
 async def take_ack(
     tx: Transaction, connection: Connection, before: TxState, ack: Ack, *, now_ms: int, fresh_nonce: bytes
 ) -> Taken:
@@ -60,7 +55,7 @@ async def take_ack(
             await outbox.requeue(tx, connection.id)
         case AckEffect.RESYNC:
             await outbox.requeue(tx, connection.id)
-            await cursors.write(tx, resync_cursor(connection.id), str(now_ms))
+            await cursors.write(tx, cursors.resync(connection.id), str(now_ms))
         case AckEffect.STOP | AckEffect.NEEDS_STATEMENT:
             await connections.set_state(tx, connection.id, connections.DEACTIVATED)
         case AckEffect.STALE:

@@ -37,7 +37,7 @@ class Hooks:
     acked: Callable[[int], None] = lambda _connection_id: None
     """The peer has signed for more of our messages."""
     resync: Callable[[int], None] = lambda _connection_id: None
-    """Every linked issue of this connection must be sent anew; see `node.transport.receipts.resync_cursor`."""
+    """Every linked issue of this connection must be sent anew; see `node.transport.store.cursors.resync`."""
     queued: Callable[[int], None] = lambda _connection_id: None
     """Something was put into the outbox."""
     sealed: Callable[[int], None] = lambda _connection_id: None

@@ -77,11 +77,11 @@ async def test_scripts(engine: MontyEngine) -> None:
             ratios[kind].append(figure / base)
         rows.append((name, [base, *figures.values()]))
     await remembering.close()
-    print("\nmicroseconds per issue       bare    alone    batch   memory")  # noqa: T201 - figures are for reading
+    print("\nmicroseconds per issue       bare    alone    batch   memory")
     for label, found in rows:
-        print(f"{label:24}" + "".join(f"{figure * 1e6:9.0f}" for figure in found))  # noqa: T201 - the same
+        print(f"{label:24}" + "".join(f"{figure * 1e6:9.0f}" for figure in found))
     medians = {kind: statistics.median(found) for kind, found in ratios.items()}
-    print("median ratio to bare Python: " + ", ".join(f"{k} {v:.1f}" for k, v in medians.items()))  # noqa: T201 - the same
+    print("median ratio to bare Python: " + ", ".join(f"{k} {v:.1f}" for k, v in medians.items()))
     assert medians["batch"] <= SLOWER
     assert medians["memory"] <= SLOWER
 
@@ -93,4 +93,4 @@ async def test_check(engine: MontyEngine) -> None:
         began = time.perf_counter()
         await engine.check(source, direction, SCHEMA)
         times.append(time.perf_counter() - began)
-    print(f"\ncheck: median {statistics.median(times) * 1e3:.0f} ms, slowest {max(times) * 1e3:.0f} ms")  # noqa: T201 - the same
+    print(f"\ncheck: median {statistics.median(times) * 1e3:.0f} ms, slowest {max(times) * 1e3:.0f} ms")

@@ -116,9 +116,9 @@ async def test_group_commit_beside_bare_sqlite(tmp_path: Path, capsys: pytest.Ca
             columns["batch"].append(await rate(lingering, enqueue_batch, callers=4, each=BATCH) / floor)
             columns["alone"].append(await rate(lingering, enqueue, callers=1, each=1) / floor)
     with capsys.disabled():
-        print(f"\nC1 bare sqlite3, batches of {BATCH}: {statistics.median(bare_rates):.0f} messages/s")  # noqa: T201 - figures
+        print(f"\nC1 bare sqlite3, batches of {BATCH}: {statistics.median(bare_rates):.0f} messages/s")
         for name, ratios in columns.items():
             spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-            print(f"{name:>10} / C1: {statistics.median(ratios):.2f} ({spread})")  # noqa: T201 - the same
+            print(f"{name:>10} / C1: {statistics.median(ratios):.2f} ({spread})")
     assert statistics.median(columns["single"]) >= FLOOR_SINGLE
     assert statistics.median(columns["batch"]) >= FLOOR_BATCH

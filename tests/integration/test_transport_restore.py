@@ -10,8 +10,8 @@ import pytest
 
 from node.store import cursors
 from node.store.connections import Connection
+from node.store.cursors import resync
 from node.store.engine import restore
-from node.transport.receipts import resync_cursor
 from protocol.messages import Outcome, parse_message
 from tests.support.peers import PeerNode, paired, until
 
@@ -134,7 +134,7 @@ async def test_a_receiver_restored_beyond_what_is_kept_asks_for_everything(pair:
     await until(lambda: pair.alice.resyncs)
     await pair.quiet()
     assert await pair.bob.issues() == ["i1", "i4"]
-    name = resync_cursor(pair.hers.id)
+    name = resync(pair.hers.id)
     assert await pair.alice.store.read(lambda reader: cursors.read(reader, name)) is not None
     assert await pair.alice.problems() == ["Resync"]
 
