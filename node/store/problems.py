@@ -73,6 +73,15 @@ async def close(tx: Transaction, *, stage: str, ref: int | None, connection_id: 
         )
 
 
+async def close_of_forgotten_changes(tx: Transaction) -> None:
+    """Close the problems of notices that are not there any more: a newer look at their issue took their place."""
+    await tx.execute(
+        "UPDATE problem SET state = 'closed' WHERE state = 'open' AND stage = :stage AND ref IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM change WHERE change.id = problem.ref)",
+        {"stage": CHANGE},
+    )
+
+
 async def close_one(tx: Transaction, problem_id: int) -> None:
     """A person dealt with it."""
     await tx.execute("UPDATE problem SET state = 'closed' WHERE id = :id", {"id": problem_id})

@@ -103,7 +103,7 @@ class ChangeFeed:
             text = f"A file could not be written on the node's machine: {error.strerror or error}."
             await self._postpone(look, ids, TrackerUnreachable(text, advice="Make room on its disk."))
         except AccordError as error:
-            await self._hold(ids, [error], look.issue.key if look.issue else None, None)
+            await self._hold(look.issue_id, ids, [error], look.issue.key if look.issue else None, None)
         finally:
             self._taken.difference_update(ids)
 
@@ -111,8 +111,7 @@ class ChangeFeed:
         async def forget(tx: Transaction) -> None:
             await changes.done(tx, ids)
             await changes.done_of_issue(tx, look.issue_id, up_to=max(ids))
-            for row_id in ids:
-                await problems.close(tx, stage=problems.CHANGE, ref=row_id)
+            await problems.close_of_forgotten_changes(tx)
 
         if look.deleted:
             await self._outgoing.gone(look.issue_id, also=forget)
@@ -136,12 +135,12 @@ class ChangeFeed:
     async def _hold_left(self, ids: list[int], issue: Issue, left: Sequence[Left]) -> None:
         for one in left:
             if one.error is not None:
-                await self._hold(ids, [one.error], issue.key, one)
+                await self._hold(issue.id, ids, [one.error], issue.key, one)
 
     async def _hold(
-        self, ids: list[int], errors: Sequence[AccordError], issue_key: str | None, left: Left | None
+        self, issue_id: str, ids: list[int], errors: Sequence[AccordError], issue_key: str | None, left: Left | None
     ) -> None:
-        """Keep the newest notice for a person, under one problem a connection."""
+        """Keep the newest notice of an issue for a person, under one problem a connection; older ones end with it."""
         now = self._site.clock.now_ms()
         where = f"{left.party.name}: " if left else ""
         problem = Problem(
@@ -156,14 +155,17 @@ class ChangeFeed:
 
         async def work(tx: Transaction) -> None:
             await changes.done(tx, [row_id for row_id in ids if row_id != max(ids)])
+            await changes.done_of_issue(tx, issue_id, up_to=max(ids) - 1)
+            await changes.set_issue(tx, [max(ids)], issue_id)
             await changes.hold(tx, [max(ids)])
+            await problems.close_of_forgotten_changes(tx)
             await problems.report(tx, problem, now_ms=now)
 
         await self._site.store.write(work)
 
     async def _postpone(self, look: _Look, ids: list[int], error: TrackerError) -> None:
         if not error.temporary:
-            await self._hold(ids, [error], look.issue.key if look.issue else None, None)
+            await self._hold(look.issue_id, ids, [error], look.issue.key if look.issue else None, None)
             return
         attempts = max(row.attempts for row in look.rows) + 1
         wait_ms = error.retry_after * 1000 if isinstance(error, TrackerBusy) else backoff_ms(attempts)

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from node.app import Node
 from node.cli.client import AdminClient
 from node.clock import Clock, SystemClock
-from node.config import JiraSettings, NodeFolder, NodeSettings, Secret, Settings, SyncSettings
+from node.config import GuardSettings, JiraSettings, NodeFolder, NodeSettings, Secret, Settings, SyncSettings
 from node.demo.jira import Person
 from node.sandbox.app import RunningSandbox, running_sandbox
 from node.sandbox.seed import create_project, default_world
@@ -64,6 +64,13 @@ class Party:
         """The running node's database, for looking at rows."""
         assert self.node is not None
         return self.node._store
+
+    async def guard(self, **policy: Any) -> None:
+        """Set the guard's policy and start the node anew with it."""
+        settings = self.folder.settings()
+        self.folder.write_settings(settings.model_copy(update={"guard": GuardSettings(**policy)}))
+        await self.stop()
+        await self.start()
 
     async def call(self, method: str, path: str, body: object | None = None) -> Any:
         """Call the node's admin API."""
