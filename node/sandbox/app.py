@@ -1,7 +1,6 @@
 """The sandbox as a web application: middlewares, routes, and a server to run it in.
 
-The only file that knows all the others. ``running_sandbox`` is for tests and demos, ``serve_sandbox`` for the command
-line.
+The only file that names all routes. ``running_sandbox`` is for tests and demos; the command line uses ``serve.py``.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -136,7 +136,7 @@ async def _authenticate(request: web.Request, handler: Handler) -> web.StreamRes
     response = await handler(request)
     caller = request.get(CALLER)
     if caller is not None and not response.prepared:
-        response.headers["X-AUSERNAME"] = caller.name
+        response.headers["X-AUSERNAME"] = quote(caller.name)
     return response
 
 

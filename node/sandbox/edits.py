@@ -18,6 +18,7 @@ from node.sandbox.field_parsers import WrongValue
 from node.sandbox.field_values import apply_verb, get_value, parse_value, set_value
 from node.sandbox.fields import Definition
 from node.sandbox.model import ChangeItem, Comment, Issue, Project, User
+from node.sandbox.permissions import can_read, require, visible_issue
 from node.sandbox.store import World
 
 JSON_PROPERTY_LIMIT = 32_768
@@ -52,6 +53,7 @@ class EditReader:
         self.actor = actor
         self.issue = issue
         self.edit = Edit()
+        self._comments_at_work: set[str] = set()
 
     def read(self, body: Mapping[str, Any], *, skip: Iterable[str] = ()) -> Edit:
         """Read ``fields``, ``update`` and ``properties``; fields named in ``skip`` were read elsewhere."""
@@ -138,10 +140,13 @@ class EditReader:
         if not isinstance(operand, Mapping):
             raise WrongValue("expected Object")
         if name == "add":
+            require(
+                self.actor, "ADD_COMMENTS", "You do not have the permission to comment on this issue.", self.project
+            )
             draft = comments.read_draft(self.world, operand)
             self.edit.actions.append(lambda issue: comments.append(self.world, issue, self.actor, draft))
         elif name in {"edit", "remove"} and self.issue is not None:
-            comment = comments.find(self.issue, str(operand.get("id")))
+            comment = self._own_comment(self.issue, str(operand.get("id")), "EDIT" if name == "edit" else "DELETE")
             if name == "edit":
                 draft = comments.read_draft(self.world, operand)
                 self.edit.actions.append(
@@ -152,10 +157,21 @@ class EditReader:
         else:
             raise WrongValue(f"Field 'comment' does not support operation '{name}' it supports: add, edit, remove")
 
+    def _own_comment(self, issue: Issue, comment_id: str, verb: str) -> Comment:
+        comment = comments.find(issue, comment_id)
+        if not can_read(self.world, self.actor, issue, comment.visibility):
+            raise WrongValue(f"Can not find a comment for the id: {comment_id}.")
+        if comment_id in self._comments_at_work:
+            raise WrongValue(f"The comment {comment_id} is changed twice.")
+        self._comments_at_work.add(comment_id)
+        comments.require_own(self.actor, comment, verb, self.world, issue)
+        return comment
+
     def _worklog(self, verb: Mapping[str, Any]) -> None:
         ((name, operand),) = verb.items()
         if name != "add" or not isinstance(operand, Mapping):
             raise WrongValue(f"Field 'worklog' does not support operation '{name}' here; use /issue/KEY/worklog.")
+        require(self.actor, "WORK_ON_ISSUES", "You do not have the permission to log work on this issue.", self.project)
         draft = worklogs.read_draft(self.world, operand, creating=True)
 
         def add(issue: Issue) -> None:
@@ -169,6 +185,11 @@ class EditReader:
         kind = links.find_type(self.world, value.get("type"))
         side = "outwardIssue" if "outwardIssue" in value else "inwardIssue"
         other = links.find_end(self.world, value.get(side))
+        if other is self.issue:
+            raise WrongValue("You cannot link an issue to itself.")
+        visible_issue(self.world, self.actor, other.id)
+        for project in (self.project, self.world.site.projects[other.project_id]):
+            require(self.actor, "LINK_ISSUES", f"You may not link issues of {project.key}.", project)
 
         def add(issue: Issue) -> None:
             ends = (issue, other) if side == "outwardIssue" else (other, issue)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
 from node.sandbox.jql import JqlChange
-from node.sandbox.model import Issue, User
+from node.sandbox.model import Issue, User, Worklog
 from node.sandbox.permissions import can_read
 from node.sandbox.store import World
 
@@ -76,6 +76,10 @@ class IssueView:
                 texts.append(issue.custom[custom.id])
         return texts
 
+    def worklogs(self) -> list[Worklog]:
+        """Return the worklogs that the caller may read."""
+        return [one for one in self.issue.worklogs if can_read(self._world, self._caller, self.issue, one.visibility)]
+
     def link_phrases(self) -> Sequence[object]:
         """Return how the issue is linked, seen from it."""
         phrases = []
@@ -129,12 +133,12 @@ _READERS: dict[str, Callable[[IssueView], Sequence[object]]] = {
     "creator": _one("creator"),
     "watcher": _many("watchers"),
     "voter": _many("voters"),
-    "worklogAuthor": lambda view: [one.author for one in view.issue.worklogs if one.author],
+    "worklogAuthor": lambda view: [one.author for one in view.worklogs() if one.author],
     "summary": _one("summary"),
     "description": _one("description"),
     "environment": _one("environment"),
     "comment": IssueView.comments,
-    "worklogComment": lambda view: [one.comment for one in view.issue.worklogs if one.comment],
+    "worklogComment": lambda view: [one.comment for one in view.worklogs() if one.comment],
     "text": IssueView.texts,
     "labels": _many("labels"),
     "created": _one("created"),
@@ -142,7 +146,7 @@ _READERS: dict[str, Callable[[IssueView], Sequence[object]]] = {
     "resolutiondate": _one("resolved"),
     "lastViewed": _one("last_viewed"),
     "duedate": lambda view: (date.fromisoformat(view.issue.due),) if view.issue.due else (),
-    "worklogDate": lambda view: [_day(one.started) for one in view.issue.worklogs],
+    "worklogDate": lambda view: [_day(one.started) for one in view.worklogs()],
     "votes": lambda view: (len(view.issue.voters),),
     "watches": lambda view: (len(view.issue.watchers),),
     "workratio": IssueView.work_ratio,

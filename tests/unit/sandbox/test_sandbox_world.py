@@ -150,6 +150,30 @@ def test_others_comments_are_not_ours_to_change() -> None:
     assert (comment.body, comment.update_author) == ("Changed", "admin")
 
 
+def test_verbs_need_the_same_permissions_as_paths() -> None:
+    """A comment of somebody else cannot be changed, nor one twice, nor a link made to itself, by way of an edit."""
+    world = make_world()
+    issue = make(world)
+    bob = person(world, "bob")
+    comment = comments.add(world, issue, person(world, "alice"), comments.CommentDraft("Hi"))
+    gone = {"remove": {"id": comment.id}}
+    itself = {"add": {"type": {"name": "Blocks"}, "outwardIssue": {"key": issue.key}}}
+    for actor, update in (
+        (bob, {"comment": [gone]}),
+        (bob, {"comment": [{"edit": {"id": comment.id, "body": "Mine"}}]}),
+        (person(world, "alice"), {"comment": [gone, gone]}),
+        (bob, {"issuelinks": [itself]}),
+    ):
+        with pytest.raises(BadRequest):
+            issues.update(world, issue, {"update": update}, actor)
+    assert [one.body for one in issue.comments] == ["Hi"]
+    bob.denied.append("ADD_COMMENTS")
+    with pytest.raises(BadRequest):
+        issues.update(world, issue, {"update": {"comment": [{"add": {"body": "No"}}]}}, bob)
+    issues.update(world, issue, {"update": {"comment": [gone]}}, person(world, "alice"))
+    assert issue.comments == []
+
+
 @given(
     st.lists(st.sampled_from("abcd"), unique=True),
     st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.sampled_from("abcd")), max_size=8),
