@@ -116,7 +116,7 @@ class WebhookSender:
         if not hook.jql.strip() or event.issue is None:
             return True
         try:
-            # A webhook's filter sees what an administrator sees: everything.
+            # The filter is read as the person would read it who registered the webhook.
             query = compile_query(hook.jql, WorldContext(self._world, self._owner(hook)))
         except JqlError as wrong:
             log.warning("The filter of the webhook %s cannot be evaluated, so it is told nothing: %s", hook.name, wrong)

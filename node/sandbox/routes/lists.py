@@ -89,7 +89,7 @@ roles, role = _listing("role", lambda c: c.world.site.roles, lambda c, r: c.rend
 categories, category = _listing(
     "category", lambda c: c.world.site.categories, lambda c, k: c.renderer.category(k), public=False
 )
-link_types, link_type = _listing(
+_, link_type = _listing(
     "link type", lambda c: c.world.site.link_types, lambda c, t: c.renderer.link_type(t), public=False
 )
 
