@@ -24,6 +24,7 @@ TOKEN_VARIABLE = "ACCORD_SANDBOX_TOKEN"  # noqa: S105 - the name of a variable, 
 @click.option(
     "--project", "projects", multiple=True, metavar="KEY=NAME", help="Create this project if it is not there."
 )
+@click.option("--title", default="Sandbox", show_default=True, help="The name that its pages show.")
 @click.option(
     "--load", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Load Jira REST issues, one JSON object a line (.jsonl or .jsonl.gz).",
@@ -38,6 +39,7 @@ def sandbox(
     host: str,
     port: int,
     projects: tuple[str, ...],
+    title: str,
     load: Path | None,
     limit: int | None,
     data: Path | None,
@@ -56,6 +58,7 @@ def sandbox(
         host=host,
         port=port,
         projects={key: name for key, _, name in pairs},
+        title=title,
         load=load,
         limit=limit,
         data=data,

@@ -124,6 +124,13 @@ async def set_closed(tx: Transaction, connection_id: int, now_ms: int) -> None:
     )
 
 
+async def set_synced(tx: Transaction, connection_id: int, now_ms: int) -> None:
+    """Note that something was sent or applied just now."""
+    await tx.execute(
+        "UPDATE connection SET last_sync_ms = :now_ms WHERE id = :id", {"now_ms": now_ms, "id": connection_id}
+    )
+
+
 async def set_verified(tx: Transaction, connection_id: int) -> None:
     """Note that people have compared the short codes."""
     await tx.execute("UPDATE connection SET verified = 1 WHERE id = :id", {"id": connection_id})

@@ -18,7 +18,7 @@ from typing import Any
 from node.errors import AccordError, RuleError, TrackerError, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Skip
-from node.store import history, inbox, links, outbox, problems, shadows
+from node.store import connections, history, inbox, links, outbox, problems, shadows
 from node.store.history import Event
 from node.store.inbox import Received
 from node.store.links import Link
@@ -295,6 +295,7 @@ class Incoming:
         )
 
         async def work(tx: Transaction) -> None:
+            await connections.set_synced(tx, job.party.id, now)
             await links.update(tx, settled)
             for other in others:
                 edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}

@@ -14,7 +14,7 @@ from enum import Enum
 from node.errors import AccordError, TrackerError, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Origin, Shared, Skip
-from node.store import history, links, outbox, problems, shadows, steps
+from node.store import connections, history, links, outbox, problems, shadows, steps
 from node.store.history import Event
 from node.store.links import Link
 from node.store.port import Transaction
@@ -260,6 +260,7 @@ class Outgoing:
             else:
                 stored = await links.insert(tx, after)
                 await shadows.write(tx, issue, updated_ms=millis(issue))
+            await connections.set_synced(tx, party.id, now)
             await outbox.enqueue(
                 tx,
                 connection_id=party.id,
