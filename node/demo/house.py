@@ -55,7 +55,8 @@ class Side:
         url_file.unlink(missing_ok=True)
         self.sandbox = await _start(
             self.root / "sandbox.log",
-            "sandbox", "--port", "0", "--project", f"{self.project}={self.project_name}", "--url-file", str(url_file), "--title", self.project_name,
+            "sandbox", "--port", "0", "--project", f"{self.project}={self.project_name}",
+            "--url-file", str(url_file), "--title", self.project_name,
             *extra, environment={"ACCORD_SANDBOX_TOKEN": f"{SYNC_USER}:{self.token}"},
         )  # fmt: skip
         self.jira_url = await _appears(self.sandbox, url_file, self.root / "sandbox.log")
