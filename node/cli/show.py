@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from node.cli.client import AdminClient
+from node.admin.client import AdminClient
 from node.config import NodeFolder
 
 GOOD = "green"

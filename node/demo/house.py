@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from node.cli.client import AdminClient
+from node.admin.client import AdminClient
 from node.config import GuardSettings, JiraSettings, NodeFolder, NodeSettings, Secret, Settings, SyncSettings
 from node.errors import ConfigError
 

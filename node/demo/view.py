@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -13,7 +14,6 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from node.cli.show import when
 from node.demo.house import Side
 from node.errors import AccordError
 
@@ -78,7 +78,8 @@ async def _state(side: Side) -> tuple[list[str], list[tuple[int, Text]]]:
 
 def _line(side: Side, event: Mapping[str, Any]) -> Text:
     text = Text()
-    text.append(when(event["at_ms"])[11:] + " ", style="dim")
+    moment = datetime.fromtimestamp(event["at_ms"] / 1000, tz=UTC).astimezone()
+    text.append(f"{moment:%H:%M:%S} ", style="dim")
     text.append(f"{side.name} ", style="bold cyan" if side.name == "Blue" else "bold green")
     text.append(f"{_WORDS.get(event['event'], event['event'])} {event['issue_key'] or ''}")
     fields = event["detail"].get("fields") or []

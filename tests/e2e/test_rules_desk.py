@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from node.admin.client import NodeSaidNo
 from node.cli import accord
-from node.cli.client import NodeSaidNo
 from tests.support.two_nodes import Party, quiet
 
 Parties = tuple[Party, Party]

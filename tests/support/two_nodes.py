@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from node.admin.client import AdminClient
 from node.app import Node
-from node.cli.client import AdminClient
 from node.clock import Clock, SystemClock
 from node.config import GuardSettings, JiraSettings, NodeFolder, NodeSettings, Secret, Settings, SyncSettings
 from node.demo.jira import Person
