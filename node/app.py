@@ -56,6 +56,7 @@ from node.transport.receive import Hooks
 from node.transport.transport import Transport, TransportSettings
 from node.triggers.change_feed import ChangeFeed
 from node.triggers.poller import Poller
+from node.triggers.trigger import watched
 from node.triggers.webhook import WebhookIntake
 from protocol.fingerprint import fingerprint
 
@@ -157,7 +158,7 @@ class Node:
             guard=settings.guard,
             crash_point=self._crash_point,
         )
-        self._desk = rules_desk(site, self._rules, self._engine, facts)
+        self._desk = rules_desk(site, self._rules, self._engine, facts, published=self._connected)
         outgoing = Outgoing(site)
         self._changes = ChangeFeed(site, outgoing)
         self._inbox = InboxFeed(site, Incoming(site))
@@ -169,6 +170,7 @@ class Node:
             projects=self._projects,
             interval=lambda: settings.sync.sweep if self._webhook.active else settings.sync.sweep_without_webhooks,
             wake=self._changes.crew.wake,
+            entered=self._changes.projects,
         )
         self._intake = WebhookIntake(
             self._store,
@@ -281,14 +283,17 @@ class Node:
         return {"ready": self._poller.last_ms is not None or not await self._projects(), "name": self.about()["name"]}
 
     async def _projects(self) -> Sequence[str]:
-        """Return the projects to watch: where issues come in, and where linked ones are."""
+        """Return the projects to watch: where issues come in, where linked ones are, and where some enter from."""
 
         async def look(tx: Reader) -> list[str]:
             rows = await connection_rows.every(tx)
             ours = {row.project for row in rows if row.state in {"active", "deactivated"}}
             return sorted(ours | await links.projects(tx))
 
-        return await self._store.read(look)
+        found = set(await self._store.read(look))
+        for party, ruleset in await self._rules.automatic():
+            found |= watched(ruleset, party.project)
+        return sorted(found)
 
     def _wake_all(self) -> None:
         self._changes.crew.wake()

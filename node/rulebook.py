@@ -79,6 +79,17 @@ class RuleBook:
             self._incoming[connection_id] = rules
         return rules
 
+    async def automatic(self) -> list[tuple[Party, RuleSet]]:
+        """Return the connections that issues enter by themselves, with the outgoing rules that say so."""
+        found = []
+        for row in await self._store.read(connections.every):
+            if row.conn is None or row.state not in {connections.ACTIVE, connections.DEACTIVATED}:
+                continue
+            ruleset = (await self.outgoing(row.id)).ruleset
+            if ruleset.method == "automatic":
+                found.append((await self.party(row.id), ruleset))
+        return found
+
     async def current(self, connection_id: int, direction: Direction) -> tuple[int, RuleSet]:
         """Return the version that counts now; version 0 is the Basic rules of a connection that has no others."""
         stored = await self._store.read(lambda tx: rule_sets.current(tx, connection_id, direction))

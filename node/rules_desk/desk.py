@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from node.rulebook import RuleBook
@@ -26,9 +27,11 @@ class RulesDesk:
     explaining: Explaining
 
 
-def rules_desk(site: Site, book: RuleBook, engine: RuleEngine, facts: CachedFacts) -> RulesDesk:
-    """Build the desk over the sync core's site."""
-    publishing = Publishing(site.store, book, engine, facts, facts.refresh)
+def rules_desk(
+    site: Site, book: RuleBook, engine: RuleEngine, facts: CachedFacts, *, published: Callable[[], Awaitable[None]]
+) -> RulesDesk:
+    """Build the desk over the sync core's site. ``published`` is called when rules became the current ones."""
+    publishing = Publishing(site.store, book, engine, facts, refresh=facts.refresh, published=published)
     return RulesDesk(
         publishing,
         Previews(site, publishing, engine),

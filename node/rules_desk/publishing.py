@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from node.errors import UsageError
+from node.errors import TrackerNotFound, UsageError
 from node.rulebook import RuleBook
 from node.rules.checks import check_rules
 from node.rules.convert import to_mappings, to_script
@@ -51,16 +51,25 @@ class Publishing:
         engine: checks scripts.
         facts: what our Jira offers.
         refresh: forgets what is kept of our Jira, so that a check sees new fields and options.
+        published: called when rules became the current ones: other projects may have to be watched.
     """
 
     def __init__(
-        self, store: Store, book: RuleBook, engine: RuleEngine, facts: TrackerFacts, refresh: Callable[[], None]
+        self,
+        store: Store,
+        book: RuleBook,
+        engine: RuleEngine,
+        facts: TrackerFacts,
+        *,
+        refresh: Callable[[], None],
+        published: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._book = book
         self._engine = engine
         self._facts = facts
         self._refresh = refresh
+        self._published = published
 
     async def connection(self, name: str) -> Connection:
         """Return a connection whose rules can be asked for. Raises UsageError."""
@@ -113,13 +122,28 @@ class Publishing:
         connection = await self.connection(name)
         return await self._check(connection, self.read(files).values())
 
-    async def _check(self, connection: Connection, rules: Any) -> list[tuple[Direction, Finding]]:
+    async def _check(self, connection: Connection, rules: Iterable[RuleSet]) -> list[tuple[Direction, Finding]]:
         self._refresh()
-        return [
-            (ruleset.direction, finding)
-            for ruleset in rules
-            for finding in await check_rules(ruleset, self._facts, project=connection.project, engine=self._engine)
-        ]
+        found: list[tuple[Direction, Finding]] = []
+        for ruleset in rules:
+            if ruleset.direction == "outgoing":
+                found += [(ruleset.direction, finding) for finding in await self._unknown_projects(ruleset)]
+            checked = await check_rules(ruleset, self._facts, project=connection.project, engine=self._engine)
+            found += [(ruleset.direction, finding) for finding in checked]
+        return found
+
+    async def _unknown_projects(self, ruleset: RuleSet) -> list[Finding]:
+        """Refuse a scope with a project that is not there: the node would watch it, and Jira refuse to."""
+        found = []
+        for project in ruleset.scope.project:
+            try:
+                await self._facts.issue_types(project)
+            except TrackerNotFound:
+                message = (
+                    f"Scope, project: there is no project {project!r} in this Jira, or the sync user cannot see it."
+                )
+                found.append(Finding(severity="error", message=message))
+        return found
 
     async def publish(self, name: str, files: Files, *, author: str, why: str) -> dict[str, Any]:
         """Check rules and make them the current ones, all or none; return versions and warnings.
@@ -145,6 +169,7 @@ class Publishing:
         versions: Mapping[Direction, int] = {}
         if changed:
             versions = await self._book.publish(connection.id, *changed, author=author, why=why[:MAX_WHY])
+            await self._published()
         return {
             "connection": connection.name,
             "versions": dict(versions),

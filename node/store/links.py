@@ -26,6 +26,8 @@ class Link:
     issue_id: str
     issue_key: str
     handle: str
+    born: bool = False
+    """Whether the sync made our issue, by the peer's wish."""
     twin: str | None = None
     twin_key: str | None = None
     twin_url: str | None = None
@@ -44,15 +46,15 @@ class Link:
 
 _JSON = ("sent", "sent_changed", "edited", "received", "received_changed", "draft")
 _COLUMNS = (
-    "connection_id", "issue_id", "issue_key", "handle", "twin", "twin_key", "twin_url", "state", "revision", "seen",
-    *_JSON, "created_ms", "synced_ms",
+    "connection_id", "issue_id", "issue_key", "handle", "born", "twin", "twin_key", "twin_url", "state", "revision",
+    "seen", *_JSON, "created_ms", "synced_ms",
 )  # fmt: skip
 _INSERT = f"INSERT INTO link ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) RETURNING id"  # noqa: S608 - our own names
 _UPDATE = f"UPDATE link SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} WHERE id = :id"  # noqa: S608 - our own names
 
 
 def _values(link: Link) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(link, name) for name in _COLUMNS}
+    values: dict[str, Any] = {name: getattr(link, name) for name in _COLUMNS} | {"born": int(link.born)}
     for name in _JSON:
         if values[name] is not None:
             values[name] = json.dumps(values[name], separators=(",", ":"), ensure_ascii=False)
@@ -64,7 +66,7 @@ def _link(row: Row) -> Link:
     for name in _JSON:
         if values[name] is not None:
             values[name] = json.loads(values[name])
-    return Link(**values)
+    return Link(**values | {"born": bool(values["born"])})
 
 
 async def insert(tx: Transaction, link: Link) -> Link:
@@ -92,6 +94,14 @@ async def of_issue(reader: Reader, issue_id: str) -> list[Link]:
         {"issue_id": issue_id},
     )
     return [_link(row) for row in rows]
+
+
+async def origins_of_issue(reader: Reader, issue_id: str) -> dict[int, bool]:
+    """Return the connections that an issue has or had a link on, and whether the sync made it there."""
+    rows = await reader.fetch_all(
+        "SELECT connection_id, born FROM link WHERE issue_id = :issue_id", {"issue_id": issue_id}
+    )
+    return {row["connection_id"]: bool(row["born"]) for row in rows}
 
 
 async def of_connection(reader: Reader, connection_id: int) -> list[Link]:

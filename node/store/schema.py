@@ -122,6 +122,7 @@ link = _table(
     Column("issue_id", Text, nullable=False),
     Column("issue_key", Text, nullable=False),
     Column("handle", Text, nullable=False),  # what the peer calls our issue
+    Column("born", Integer, nullable=False, server_default="0"),  # 1: the sync made our issue, by the peer's wish
     Column("twin", Text),  # what we call the peer's issue; NULL until it answered
     Column("twin_key", Text),
     Column("twin_url", Text),

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass
 
 from node.store.port import Reader, Transaction
 
+CREATE = "create"
+"""The call that makes an issue."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -45,3 +48,9 @@ async def end(tx: Transaction, connection_id: int, issue: str, key: str) -> None
         "DELETE FROM step WHERE connection_id = :connection_id AND issue = :issue AND key = :key",
         {"connection_id": connection_id, "issue": issue, "key": key},
     )
+
+
+async def open_since(reader: Reader, key: str) -> list[int]:
+    """Return since when calls of this name are open, on any connection; milliseconds since 1970 UTC."""
+    rows = await reader.fetch_all("SELECT since_ms FROM step WHERE key = :key", {"key": key})
+    return [row["since_ms"] for row in rows]

@@ -17,8 +17,9 @@ from node.errors import AccordError, TrackerError, TrackerNotFound, TrackerRefus
 from node.rules.model import DraftAttachment, DraftComment, DraftWorklog
 from node.store import links, steps
 from node.store.engine import Transaction
-from node.store.steps import Step
+from node.store.steps import CREATE, Step
 from node.sync.plan import (
+    TRANSITION,
     AddComment,
     AddWorklog,
     Attach,
@@ -27,13 +28,14 @@ from node.sync.plan import (
     EditComment,
     Move,
     Operation,
+    Perform,
     Remove,
     TwinItem,
     digest,
     worklog_digest,
 )
 from node.sync.site import Site
-from node.sync.transitions import move
+from node.sync.transitions import move, perform
 from node.trackers.base import FileToAttach
 from node.trackers.issue import Issue, IssueRef, Value
 
@@ -62,9 +64,6 @@ Link = Callable[[Transaction, IssueRef], Awaitable[int]]
 
 Guard = Callable[[IssueRef], Awaitable[None]]
 """Takes the lock of an issue that was just created, before anybody can know that it is linked."""
-
-
-_CREATE = "create"
 
 
 class Applier:
@@ -130,12 +129,12 @@ class Applier:
         await self._site.store.write(work)
 
     async def _create(self, target: Target, operation: Create, before: Mapping[str, Step]) -> IssueRef:
-        tracker, known = self._site.tracker, before.get(_CREATE)
+        tracker, known = self._site.tracker, before.get(CREATE)
         if known is not None:
             found = await tracker.find_created(operation.project, known.marker, since_ms=known.since_ms)
             if found is not None:
                 return found
-        marker = (known or self._step(target, _CREATE)).marker
+        marker = (known or self._step(target, CREATE)).marker
         try:
             ref = await tracker.create_issue(operation.project, operation.fields, marker=marker)
         except TrackerError as error:
@@ -147,7 +146,7 @@ class Applier:
 
     async def _link(self, target: Target, ref: IssueRef, link: Link) -> Target:
         async def work(tx: Transaction) -> int:
-            await steps.end(tx, target.connection_id, target.peer_issue, _CREATE)
+            await steps.end(tx, target.connection_id, target.peer_issue, CREATE)
             return await link(tx, ref)
 
         link_id = await self._site.store.write(work)
@@ -174,6 +173,9 @@ class Applier:
         elif isinstance(operation, Move):
             await move(tracker, ref, operation.status, current=ours.status if ours else None)
             applied.written["status"] = operation.status
+        elif isinstance(operation, Perform):
+            await self._perform(target, operation.transition, before)
+            applied.written[TRANSITION] = operation.transition
         elif isinstance(operation, EditComment):
             await self._edit_comment(target, operation)
         elif isinstance(operation, AddComment):
@@ -184,6 +186,17 @@ class Applier:
             await self._add_worklog(target, operation.worklog, before)
         elif isinstance(operation, Remove):
             await self._remove(target, operation.item)
+
+    async def _perform(self, target: Target, name: str, before: Mapping[str, Step]) -> None:
+        """Make a named transition; not repeatable, and it leaves no marker but the status itself."""
+        key = _transition_key(name)
+        try:
+            await perform(self._site.tracker, _ref(target), name, again=key in before)
+        except TrackerError as error:
+            await self._refused(target, key, error)
+            raise
+        self._site.crash_point("call made")
+        await self._end(target, key)
 
     async def _made(self, target: Target, key: str, item: TwinItem) -> None:
         """Store what a call made, and with it the end of its intent."""
@@ -358,14 +371,20 @@ class Applier:
 
 def _keys(operation: Operation) -> list[str]:
     if isinstance(operation, Create):
-        return [_CREATE]
+        return [CREATE]
     if isinstance(operation, AddComment):
         return [_comment_key(operation.comment.handle)]
     if isinstance(operation, Attach):
         return [_file_key(file.handle) for file in operation.files]
+    if isinstance(operation, Perform):
+        return [_transition_key(operation.transition)]
     if isinstance(operation, AddWorklog):
         return [f"worklog:{operation.worklog.handle}"]
     return []
+
+
+def _transition_key(name: str) -> str:
+    return f"transition:{name}"
 
 
 def _comment_key(handle: str) -> str:

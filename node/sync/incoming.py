@@ -30,7 +30,7 @@ from node.sync.content import FileDigest, content_of, replica_of
 from node.sync.contexts import incoming_context, outgoing_context
 from node.sync.merge import Conflict, Merged, merge, same
 from node.sync.outgoing import issue_lock
-from node.sync.plan import STATUS, TwinItem, plan_create, plan_update
+from node.sync.plan import STATUS, TRANSITION, TwinItem, plan_create, plan_update, wishes
 from node.sync.site import Party, Site
 from node.trackers.fields import field_values, with_fields
 from node.trackers.issue import Attachment, Comment, Issue, IssueRef, Value
@@ -157,7 +157,7 @@ class Incoming:
         if await self._wait_for_files(job, draft):
             return Settled.FILES
         if job.link is None or job.ours is None:
-            merged = Merged(draft.fields)
+            merged = Merged(wishes(draft))
             operations = plan_create(draft)
         else:
             merged = self._merge(job, job.link, job.ours.issue, draft)
@@ -190,17 +190,18 @@ class Incoming:
         fresh = {name for name, revision in message.changed.items() if revision > link.received_changed.get(name, 0)}
         before = (link.received or {}).get("replica", {}).get("fields", {})
         news = fresh | {name for name in before if name not in message.replica.fields}
-        touched = {name for name in draft.fields if _depends(draft, name, news)}
+        wanted = wishes(draft)
+        touched = {name for name in wanted if _depends(draft, name, news)}
         # What their people never changed came from us: it is no wish of theirs, even when it is new to our rules.
         given_back = {
             name: value
-            for name, value in draft.fields.items()
+            for name, value in wanted.items()
             if name not in link.draft and not _depends(draft, name, set(message.changed))
         }
         edited = {name for name, revision in link.edited.items() if revision > message.seen}
         overtaken = {name for name, revision in link.edited.items() if revision > (link.received or {}).get("seen", 0)}
         return merge(
-            draft.fields,
+            wanted,
             field_values(ours),
             asked={**given_back, **link.draft},
             touched=touched,
@@ -242,6 +243,7 @@ class Incoming:
                 issue_id=ref.id,
                 issue_key=ref.key,
                 handle=job.party.names.handle("issue", ref.id),
+                born=True,
                 twin=job.message.replica.issue,
                 twin_key=job.message.replica.key,
                 twin_url=job.message.replica.url,
@@ -288,8 +290,10 @@ class Incoming:
             received_changed=dict(message.changed),
             draft={
                 name: value
-                for name, value in {**link.draft, **draft.fields}.items()
-                if name not in merged.write or (name in holds and same(holds[name], value))
+                for name, value in {**_without(link.draft, TRANSITION), **wishes(draft)}.items()
+                if name not in merged.write
+                or (name in holds and same(holds[name], value))
+                or (name == TRANSITION and name in applied.written)
             },
             synced_ms=now,
         )
@@ -301,7 +305,7 @@ class Incoming:
                 edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}
                 await links.update(tx, replace(other, edited=edited))
             if after is not None:
-                pending = {**(shadow.pending if shadow else {}), **applied.written}
+                pending = {**(shadow.pending if shadow else {}), **_without(applied.written, TRANSITION)}
                 await shadows.write(tx, after, updated_ms=shadow.updated_ms if shadow else 0, pending=pending)
             for conflict in merged.conflicts:
                 await history.add(tx, _event(job.row, link, now, "conflict", _told(conflict), rule_version))
@@ -560,6 +564,10 @@ def _depends(draft: Draft, name: str, sources: AbstractSet[str]) -> bool:
     """Tell whether a wanted field was made from any of these; a script's may have been made from all."""
     origin = draft.origins.get(name, Origin(0))
     return bool(sources if not origin.sources else origin.sources & sources)
+
+
+def _without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {one: value for one, value in values.items() if one != name}
 
 
 def _told(conflict: Conflict) -> dict[str, Value]:

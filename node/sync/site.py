@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from node.rules.facts import TrackerFacts
 from node.rules.guard import GuardPolicy
 from node.rules.incoming import IncomingRules
 from node.rules.outgoing import OutgoingRules
+from node.rules.ruleset import RuleSet
 from node.store.engine import Store
 from node.store.port import Transaction
 from node.sync.content import FileDigest
@@ -51,6 +52,10 @@ class RuleBook(Protocol):
 
     async def incoming(self, connection_id: int) -> IncomingRules:
         """Return the incoming rules that count now."""
+        ...
+
+    async def automatic(self) -> Sequence[tuple[Party, RuleSet]]:
+        """Return the connections that issues enter by themselves, with the outgoing rules that say so."""
         ...
 
 

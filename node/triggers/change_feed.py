@@ -1,7 +1,7 @@
 """Takes stored notices one issue at a time and hands the issue's newest state to the sync core.
 
-Many notices about one issue are one look. A notice that says nothing about a linked issue is forgotten. What fails
-stays: for a while where the tracker may recover, until a person decides where it will not.
+Many notices about one issue are one look. A notice about an issue that is neither linked nor enters sync by itself is
+forgotten. What fails stays: for a while where the tracker may recover, until a person decides where it will not.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from dataclasses import dataclass
 
 from node.crew import Crew, Job
 from node.errors import AccordError, TrackerBusy, TrackerError, TrackerNonsense, TrackerNotFound, TrackerUnreachable
-from node.store import changes, links, problems
+from node.store import changes, links, problems, steps
 from node.store.changes import StoredChange
-from node.store.port import Transaction
+from node.store.port import Reader, Transaction
 from node.store.problems import Problem
 from node.sync.outgoing import Left, Outgoing, Sent, millis
-from node.sync.site import Site
+from node.sync.site import Party, Site
 from node.trackers.base import Change
 from node.trackers.issue import Issue
+from node.triggers.trigger import Decision, Known, decide, watched
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,6 +41,15 @@ class _Look:
     rows: tuple[StoredChange, ...]
     issue: Issue | None
     deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The connections that an issue enters now; whether it has to wait for others; whether it is or was linked."""
+
+    parties: tuple[Party, ...] = ()
+    wait: bool = False
+    known: bool = True
 
 
 class ChangeFeed:
@@ -72,11 +82,36 @@ class ChangeFeed:
                 continue
             looks[change.issue_id] = _join(looks.get(change.issue_id), row, change)
         linked = await self._site.store.read(lambda tx: links.linked_ids(tx, list(looks)))
-        for issue_id in [one for one in looks if one not in linked]:
+        projects = await self.projects() if len(linked) < len(looks) else frozenset()
+        for issue_id in [one for one in looks if one not in linked and not _may_enter(looks[one], projects)]:
             needless += [row.id for row in looks.pop(issue_id).rows]
         if needless:
             await self._site.store.write(lambda tx: changes.done(tx, needless))
         return [Job(issue_id, look) for issue_id, look in looks.items()]
+
+    async def projects(self) -> frozenset[str]:
+        """Return the projects from which issues enter sync by themselves, in small letters."""
+        rules = await self._site.rules.automatic()
+        return frozenset(name.casefold() for party, one in rules for name in watched(one, party.project))
+
+    async def _entering(self, issue: Issue) -> _Entry:
+        rules = await self._site.rules.automatic()
+        if not rules:
+            return _Entry()
+
+        async def look(tx: Reader) -> Known:
+            return Known(await links.origins_of_issue(tx, issue.id), await steps.open_since(tx, steps.CREATE))
+
+        known = await self._site.store.read(look)
+        decided = [
+            (party, decide(issue, connection_id=party.id, project=party.project, ruleset=one, known=known))
+            for party, one in rules
+        ]
+        return _Entry(
+            tuple(party for party, decision in decided if decision is Decision.ENTER),
+            any(decision is Decision.WAIT for _, decision in decided),
+            bool(known.links),
+        )
 
     async def _read(self, row: StoredChange) -> Change | None:
         """Read a notice; one that cannot be read is told and dropped: the next sweep sees the issue anyway."""
@@ -117,6 +152,10 @@ class ChangeFeed:
             await self._outgoing.gone(look.issue_id, also=forget)
             return
         issue = look.issue
+        entry = await self._entering(issue) if issue is not None else _Entry()
+        if not entry.known and not entry.parties and not entry.wait:
+            await self._site.store.write(forget)
+            return
         if issue is None or not issue.complete:
             try:
                 issue = await self._site.tracker.issue(look.issue_id)
@@ -124,12 +163,16 @@ class ChangeFeed:
                 # Deleted since, or hidden from us; a deletion has a notice of its own, a sweep finds a hidden one.
                 await self._site.store.write(forget)
                 return
-        left = await self._outgoing.changed(issue, also=forget)
+            entry = await self._entering(issue)
+        left = [await self._outgoing.begin(party.id, issue) for party in entry.parties]
+        stays = entry.wait or any(one.error or one.sent is Sent.LATER for one in left)
+        left += await self._outgoing.changed(issue) if stays else await self._outgoing.changed(issue, also=forget)
         errors = [one for one in left if one.error is not None]
         if errors:
             await self._hold_left(ids, issue, errors)
-        elif any(one.sent is Sent.LATER for one in left):
-            due = self._site.clock.now_ms() + LATER_MS
+        elif entry.wait or any(one.sent is Sent.LATER for one in left):
+            attempts = max(row.attempts for row in look.rows) + 1
+            due = self._site.clock.now_ms() + int(max(LATER_MS, backoff_ms(attempts - 1)) if entry.wait else LATER_MS)
             await self._site.store.write(lambda tx: changes.postpone(tx, ids, due_ms=due))
 
     async def _hold_left(self, ids: list[int], issue: Issue, left: Sequence[Left]) -> None:
@@ -197,6 +240,13 @@ TELL_AFTER = 3
 def backoff_ms(attempts: int) -> float:
     """Return how long to wait after so many failures: 1 s, doubling, at most 5 minutes."""
     return float(min(MAX_BACKOFF_MS, 1000 * 2 ** min(attempts - 1, 12)))
+
+
+def _may_enter(look: _Look, projects: frozenset[str]) -> bool:
+    """Tell whether an issue that is not linked is worth a look: one that the notice does not show may be."""
+    if not projects or look.deleted:
+        return False
+    return look.issue is None or look.issue.project.casefold() in projects
 
 
 def _join(look: _Look | None, row: StoredChange, change: Change) -> _Look:

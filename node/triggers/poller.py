@@ -50,6 +50,10 @@ def _moved(mark: Mark, newest: int, begun_ms: int) -> Mark:
     return replace(mark, settled=mark.settled or begun_ms - mark.seen_ms >= OVERLAP_MS)
 
 
+async def _nowhere() -> frozenset[str]:
+    return frozenset()
+
+
 class Poller:
     """Sweeps the projects of all connections.
 
@@ -57,6 +61,7 @@ class Poller:
         projects: returns the keys to sweep; no connection, no search.
         interval: returns the seconds to the next sweep, which depend on whether webhooks are active.
         wake: called when a sweep stored anything.
+        entered: returns the projects from which issues enter sync by themselves, in small letters.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Poller:
         projects: Callable[[], Awaitable[Sequence[str]]],
         interval: Callable[[], float],
         wake: Callable[[], None],
+        entered: Callable[[], Awaitable[frozenset[str]]] = _nowhere,
     ) -> None:
         self._store = store
         self._tracker = tracker
@@ -75,6 +81,7 @@ class Poller:
         self._projects = projects
         self._interval = interval
         self._wake = wake
+        self._entered = entered
         self._now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.last_ms: int | None = None
@@ -154,8 +161,10 @@ class Poller:
         return mark
 
     async def _store_new(self, page: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
-        """Store what is linked and newer than its shadow."""
-        times = {issue_id: millis(self._tracker.read_issue(raw)) for issue_id, raw in page}
+        """Store what is linked and newer than its shadow, and what may enter sync by itself."""
+        issues = {issue_id: self._tracker.read_issue(raw) for issue_id, raw in page}
+        times = {issue_id: millis(issue) for issue_id, issue in issues.items()}
+        entered = await self._entered()
         now = self._clock.now_ms()
 
         async def known(tx: Reader) -> tuple[set[str], dict[str, int]]:
@@ -165,7 +174,8 @@ class Poller:
         bodies = {
             issue_id: json.dumps(raw)
             for issue_id, raw in page
-            if issue_id in linked and times[issue_id] > seen.get(issue_id, 0)
+            if (issue_id in linked or issues[issue_id].project.casefold() in entered)
+            and times[issue_id] > seen.get(issue_id, 0)
         }
 
         async def work(tx: Transaction) -> None:

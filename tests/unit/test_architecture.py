@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 PURE = (
     "node/rules/mapping.py", "node/rules/guard.py", "node/rules/scope.py", "node/rules/diff.py",
     "node/sync/merge.py", "node/sync/plan.py", "node/sync/content.py", "node/sync/names.py",
-    "node/triggers/echo.py", "node/trackers/issue.py", "node/trackers/fields.py",
+    "node/triggers/echo.py", "node/triggers/trigger.py", "node/trackers/issue.py", "node/trackers/fields.py",
+    "node/ledger_chain.py", "node/sync/message.py", "node/sync/last_look.py", "node/rules_desk/shown.py",
 )  # fmt: skip
 IMPURE = {"asyncio", "aiohttp", "requests", "socket", "time", "random", "os", "subprocess", "threading", "logging"}
 ABOVE = {

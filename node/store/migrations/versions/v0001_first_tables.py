@@ -179,6 +179,7 @@ def upgrade() -> None:
         sa.Column("issue_id", sa.Text(), nullable=False),
         sa.Column("issue_key", sa.Text(), nullable=False),
         sa.Column("handle", sa.Text(), nullable=False),
+        sa.Column("born", sa.Integer(), server_default="0", nullable=False),
         sa.Column("twin", sa.Text(), nullable=True),
         sa.Column("twin_key", sa.Text(), nullable=True),
         sa.Column("twin_url", sa.Text(), nullable=True),
