@@ -48,6 +48,13 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Perform:
+    """Make the transition of this name, once."""
+
+    transition: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddComment:
     """Write a comment for one of the peer's."""
 
@@ -83,10 +90,11 @@ class Remove:
     item: TwinItem
 
 
-Operation: TypeAlias = Create | Edit | Move | AddComment | EditComment | Attach | AddWorklog | Remove
+Operation: TypeAlias = Create | Edit | Move | Perform | AddComment | EditComment | Attach | AddWorklog | Remove
 
 STATUS = "status"
-"""The one field of a draft that an edit cannot set."""
+TRANSITION = "transition"
+"""What a draft can ask for that an edit cannot set."""
 
 
 def digest(text: str) -> str:
@@ -96,20 +104,31 @@ def digest(text: str) -> str:
 
 def plan_create(draft: Draft) -> list[Operation]:
     """Plan an issue that does not exist here yet, with all that belongs to it."""
-    fields = {name: value for name, value in draft.fields.items() if name != STATUS and value is not None}
-    return [Create(draft.project, fields), *_plan_status(draft.fields), *plan_items(draft, ())]
+    fields = {name: value for name, value in wishes(draft).items() if not _is_workflow(name) and value is not None}
+    return [Create(draft.project, fields), *_plan_status(wishes(draft)), *plan_items(draft, ())]
 
 
 def plan_update(draft: Draft, write: Mapping[str, Value], items: Sequence[TwinItem]) -> list[Operation]:
     """Plan the changes of an issue that exists: ``write`` is what the merge decided."""
-    fields = {name: value for name, value in write.items() if name != STATUS}
+    fields = {name: value for name, value in write.items() if not _is_workflow(name)}
     edit: list[Operation] = [Edit(fields)] if fields else []
     return [*edit, *_plan_status(write), *plan_items(draft, items)]
 
 
 def _plan_status(fields: Mapping[str, Value]) -> list[Operation]:
-    status = fields.get(STATUS)
-    return [Move(status)] if isinstance(status, str) and status else []
+    status, transition = fields.get(STATUS), fields.get(TRANSITION)
+    moves: list[Operation] = [Move(status)] if isinstance(status, str) and status else []
+    return [*moves, *([Perform(transition)] if isinstance(transition, str) and transition else [])]
+
+
+def _is_workflow(name: str) -> bool:
+    return name in {STATUS, TRANSITION}
+
+
+def wishes(draft: Draft) -> dict[str, Value]:
+    """Return everything that is merged like a field: the fields, and a transition that is asked for by name."""
+    asked: dict[str, Value] = {TRANSITION: draft.transition} if draft.transition else {}
+    return {**draft.fields, **asked}
 
 
 def plan_items(draft: Draft, items: Sequence[TwinItem]) -> list[Operation]:

@@ -13,6 +13,30 @@ MAX_STEPS = 8
 """More transitions than this for one change of status is a workflow that goes in circles."""
 
 
+async def perform(tracker: Tracker, ref: IssueRef, name: str, *, again: bool) -> str | None:
+    """Make the transition of this name; return the status that it leads to.
+
+    ``again`` says that an earlier try may have had its effect: then a transition that is not offered has been made,
+    and None is returned.
+
+    Raises:
+        TrackerRefused: no such transition leads out of the current status.
+    """
+    offered = await tracker.transitions(ref.id)
+    for one in offered:
+        if one.name.casefold() == name.casefold():
+            await tracker.transition(ref.id, one.id)
+            return one.to_status
+    if again:
+        return None
+    names = ", ".join(sorted(one.name for one in offered)) or "none"
+    raise TrackerRefused(
+        f"{ref.key} offers no transition {name!r} now; it offers: {names}.",
+        fields={"transition": f"no {name} from here"},
+        advice="Name one that this status offers, or set issue.status and let the node find the way.",
+    )
+
+
 async def move(tracker: Tracker, ref: IssueRef, status: str, *, current: str | None) -> None:
     """Reach ``status``; the direct transition where there is one, else by way of statuses not visited yet.
 

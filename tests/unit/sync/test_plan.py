@@ -13,6 +13,7 @@ from node.sync.plan import (
     Edit,
     EditComment,
     Move,
+    Perform,
     Remove,
     TwinItem,
     digest,
@@ -93,3 +94,11 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_plan(before: list[str], w
             del items[operation.item.handle]
     assert set(items) == set(wanted)
     assert plan_update(draft, {}, list(items.values())) == []
+
+
+def test_a_transition_is_asked_for_by_name_and_once() -> None:
+    """A rule names a transition: it comes after the status, and only where the merge found it to be new."""
+    draft = _draft(fields={"status": "Done"}, transition="Close")
+    assert plan_create(draft) == [Create("UD", {}), Move("Done"), Perform("Close")]
+    assert plan_update(draft, {"transition": "Close"}, ()) == [Perform("Close")]
+    assert plan_update(draft, {}, ()) == []
