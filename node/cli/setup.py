@@ -110,8 +110,8 @@ def check(terminal: Terminal) -> None:
         for one in findings:
             colour = {"ok": "green", "warning": "yellow", "error": "red"}[one["state"]]
             terminal.out.print(f"[{colour}]{one['state']:8}[/{colour}][bold]{one['what']}[/bold]", end=" ")
-            terminal.out.print(one["text"], markup=False, highlight=False)
+            terminal.out.print(one["text"], markup=False, highlight=False, soft_wrap=True)
             if one["advice"]:
-                terminal.out.print(f"        {one['advice']}", markup=False, highlight=False)
+                terminal.out.print(f"        {one['advice']}", markup=False, highlight=False, soft_wrap=True)
     if any(one["state"] == "error" for one in findings):
         raise SystemExit(3)

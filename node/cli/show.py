@@ -49,7 +49,7 @@ class Terminal:
     def say(self, text: str) -> None:
         """Print a sentence, unless JSON was asked for."""
         if not self.as_json:
-            self.out.print(text, highlight=False)
+            self.out.print(text, highlight=False, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
         """Print a table; words that name a state are coloured."""

@@ -128,9 +128,9 @@ def show_problems(terminal: Terminal, problems: Sequence[dict[str, Any]]) -> Non
         where = " ".join(part for part in (one["connection"], one["issue_key"]) if part)
         times = f", {one['count']} times" if one["count"] > 1 else ""
         terminal.say(f"[red]{one['id']}[/red] [bold]{escape(where)}[/bold] since {when(one['first_ms'])}{times}")
-        terminal.out.print(f"  {one['message']}", markup=False, highlight=False)
+        terminal.out.print(f"  {one['message']}", markup=False, highlight=False, soft_wrap=True)
         if one["advice"]:
-            terminal.out.print(f"  {one['advice']}", markup=False, highlight=False)
+            terminal.out.print(f"  {one['advice']}", markup=False, highlight=False, soft_wrap=True)
 
 
 @click.command()
