@@ -20,7 +20,7 @@ Read these files in this order and you have followed one issue through the house
 11. ``sync/merge.py``, ``sync/plan.py``: three ways per field, then the fewest calls. Pure.
 12. ``sync/apply.py``, ``trackers/jira/``: intent stored, call, result stored; a marker is probed after a crash.
 13. ``triggers/echo.py``: our own write comes back as a change, and is recognised by its content.
-14. ``sync/incoming.py`` again: the outcome goes back to the sender by the same road.
+14. ``sync/endings.py``: the outcome goes back to the sender by the same road, and ``sync/outcomes.py`` hears it there.
 
 Around it: ``app.py`` composes all of this and is the only file that names adapters; ``connections.py`` pairs nodes;
 ``rulebook.py`` publishes rules; ``operations.py`` answers people; ``admin/`` and ``cli/`` are how people reach it;

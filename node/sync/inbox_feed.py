@@ -12,7 +12,8 @@ from node.store import inbox, problems
 from node.store.inbox import Received
 from node.store.port import Transaction
 from node.store.problems import Problem
-from node.sync.incoming import Incoming, Settled
+from node.sync.endings import Settled
+from node.sync.incoming import Incoming
 from node.sync.site import Site
 from node.triggers.change_feed import TELL_AFTER, backoff_ms
 

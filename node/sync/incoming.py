@@ -7,64 +7,40 @@ its reason, for a person; it stops nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from enum import Enum
+from dataclasses import replace
 from typing import Any
 
-from node.errors import AccordError, RuleError, TrackerError, TrackerRefused
+from node.errors import RuleError, TrackerError
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Skip
-from node.store import connections, history, inbox, links, outbox, problems, shadows
-from node.store.history import Event
+from node.store import connections, history, inbox, links, shadows
 from node.store.inbox import Received
 from node.store.links import Link
 from node.store.port import Transaction
-from node.store.problems import Problem
 from node.store.shadows import Shadow
 from node.sync.apply import Applied, Applier, Target
+from node.sync.believed import believed, with_items, without
 from node.sync.content import FileDigest, content_of, replica_of
 from node.sync.contexts import incoming_context, outgoing_context
+from node.sync.endings import Endings, Settled, incoming_event
+from node.sync.job import Job
 from node.sync.merge import Conflict, Merged, merge, same
+from node.sync.outcomes import Outcomes
 from node.sync.outgoing import issue_lock
-from node.sync.plan import STATUS, TRANSITION, TwinItem, plan_create, plan_update, wishes
+from node.sync.plan import STATUS, TRANSITION, plan_create, plan_update, wishes
 from node.sync.site import Party, Site
 from node.trackers.fields import field_values, with_fields
-from node.trackers.issue import Attachment, Comment, Issue, IssueRef, Value
+from node.trackers.issue import Issue, IssueRef, Value
 from node.triggers.echo import adopt
-from protocol.errors import Bad
 from protocol.messages import (
     Code,
     IssueRemoved,
     IssueReplica,
-    Outcome,
-    Result,
-    dump_message,
     parse_message,
 )
-
-
-class Settled(Enum):
-    """What became of a row for now."""
-
-    DONE = "done"
-    HELD = "held"
-    FILES = "waiting for files"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """One replica on its way into our issue."""
-
-    row: Received
-    message: IssueReplica
-    party: Party
-    link: Link | None
-    ours: Shadow | None
-    items: Sequence[TwinItem]
 
 
 class Incoming:
@@ -73,6 +49,8 @@ class Incoming:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._applier = Applier(site)
+        self._endings = Endings(site)
+        self._outcomes = Outcomes(site, self._endings)
         self.missing: dict[tuple[int, str], frozenset[str]] = {}
         """(Connection, the peer's issue) to the digests of the files that it waits for; a hint, lost at a restart."""
 
@@ -83,7 +61,7 @@ class Incoming:
             TrackerError: a temporary failure; the row can be tried again.
         """
         if row.issue is None:
-            return await self._settle_other(row)
+            return await self._outcomes.other(row)
         async with self._site.locks.hold(f"peer:{row.connection_id}:{row.issue}"):
             open_rows = await self._site.store.read(
                 lambda tx: inbox.open_of_issue(tx, row.connection_id, row.issue or "")
@@ -95,8 +73,8 @@ class Incoming:
             if isinstance(message, IssueReplica):
                 return await self._settle_replica(newest, message)
             if isinstance(message, IssueRemoved):
-                return await self._settle_removed(newest, message)
-            return await self._settle_other(newest)
+                return await self._outcomes.removed(newest, message)
+            return await self._outcomes.other(newest)
 
     # replicas
 
@@ -105,11 +83,11 @@ class Incoming:
         party = await site.rules.party(row.connection_id)
         link = await self._find_link(party, message)
         if (link is None and message.twin is not None) or (link is not None and link.state == links.ENDED):
-            return await self._finish(
+            return await self._endings.finish(
                 row, party, None, Code.TARGET_GONE, "skipped", {"reason": "no longer linked here"}
             )
         if link is not None and link.received is not None and message.revision < link.received["revision"]:
-            return await self._finish(
+            return await self._endings.finish(
                 row, party, link, Code.SUPERSEDED, "skipped", {"reason": "older than what is here"}
             )
         async with AsyncExitStack() as stack:
@@ -119,15 +97,15 @@ class Incoming:
                 link = await site.store.read(lambda tx: links.by_id(tx, link_id))
             ours = await self._ours(link) if link is not None else None
             items = await site.store.read(lambda tx: links.items(tx, link.id)) if link is not None else []
-            job = _Job(row=row, message=message, party=party, link=link, ours=ours, items=items)
+            job = Job(row=row, message=message, party=party, link=link, ours=ours, items=items)
             try:
                 return await self._apply(job, stack)
             except TrackerError as error:
                 if error.temporary:
                     raise
-                return await self._hold(job, [error])
+                return await self._endings.hold(job, [error])
             except RuleError as error:
-                return await self._hold(job, [error])
+                return await self._endings.hold(job, [error])
 
     async def _find_link(self, party: Party, message: IssueReplica) -> Link | None:
         site, replica = self._site, message.replica
@@ -147,7 +125,7 @@ class Incoming:
         issue = await site.tracker.issue(link.issue_id)
         return Shadow(issue, shadow.updated_ms if shadow else 0)
 
-    async def _apply(self, job: _Job, stack: AsyncExitStack) -> Settled:
+    async def _apply(self, job: Job, stack: AsyncExitStack) -> Settled:
         site, message = self._site, job.message
         rules = await site.rules.incoming(job.party.id)
         context = incoming_context(site, job.party, job.link, job.ours.issue if job.ours else None)
@@ -185,7 +163,7 @@ class Incoming:
             job = replace(job, link=link)
         return await self._commit(job, draft, merged, applied, rules.version)
 
-    def _merge(self, job: _Job, link: Link, ours: Issue, draft: Draft) -> Merged:
+    def _merge(self, job: Job, link: Link, ours: Issue, draft: Draft) -> Merged:
         message = job.message
         fresh = {name for name, revision in message.changed.items() if revision > link.received_changed.get(name, 0)}
         before = (link.received or {}).get("replica", {}).get("fields", {})
@@ -210,7 +188,7 @@ class Incoming:
             ours_wins=job.party.inviter,
         )
 
-    async def _wait_for_files(self, job: _Job, draft: Draft) -> bool:
+    async def _wait_for_files(self, job: Job, draft: Draft) -> bool:
         """Ask for the bytes of files that we want and do not have; True while some are missing."""
         site = self._site
         known = {item.handle for item in job.items if item.kind == "attachment"}
@@ -233,7 +211,7 @@ class Incoming:
         site.ask_peer(job.party.id)
         return True
 
-    async def _store_link(self, tx: Transaction, job: _Job, draft: Draft, ref: IssueRef) -> int:
+    async def _store_link(self, tx: Transaction, job: Job, draft: Draft, ref: IssueRef) -> int:
         """Link the issue that was just created; what it holds is believed from now on."""
         now = self._site.clock.now_ms()
         link = await links.insert(
@@ -250,11 +228,11 @@ class Incoming:
                 created_ms=now,
             ),
         )
-        believed = {name: value for name, value in draft.fields.items() if name != STATUS and value is not None}
-        await shadows.write(tx, _believed(draft, ref, now), updated_ms=0, pending=believed)
+        expected = {name: value for name, value in draft.fields.items() if name != STATUS and value is not None}
+        await shadows.write(tx, believed(draft, ref, now), updated_ms=0, pending=expected)
         return link.id
 
-    async def _commit(self, job: _Job, draft: Draft, merged: Merged, applied: Applied, rule_version: int) -> Settled:
+    async def _commit(self, job: Job, draft: Draft, merged: Merged, applied: Applied, rule_version: int) -> Settled:
         """Store in one transaction what was applied, what the peer now knows of us, and what to answer.
 
         Where the tracker refused a part, the row is held for a person; a retry finds what is still to be done.
@@ -265,7 +243,7 @@ class Incoming:
         items = await site.store.read(lambda tx: links.items(tx, link.id))
         shadow = job.ours or await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
         before = shadow.issue if shadow else None
-        after = _with_items(with_fields(before, applied.written), draft, items) if before else None
+        after = with_items(with_fields(before, applied.written), draft, items) if before else None
         holds = field_values(after) if after else {}
         born = link.sent is None  # the issue came into being by the peer's wish
         written = frozenset(draft.fields if born else applied.written)
@@ -290,7 +268,7 @@ class Incoming:
             received_changed=dict(message.changed),
             draft={
                 name: value
-                for name, value in {**_without(link.draft, TRANSITION), **wishes(draft)}.items()
+                for name, value in {**without(link.draft, TRANSITION), **wishes(draft)}.items()
                 if name not in merged.write
                 or (name in holds and same(holds[name], value))
                 or (name == TRANSITION and name in applied.written)
@@ -305,17 +283,17 @@ class Incoming:
                 edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}
                 await links.update(tx, replace(other, edited=edited))
             if after is not None:
-                pending = {**(shadow.pending if shadow else {}), **_without(applied.written, TRANSITION)}
+                pending = {**(shadow.pending if shadow else {}), **without(applied.written, TRANSITION)}
                 await shadows.write(tx, after, updated_ms=shadow.updated_ms if shadow else 0, pending=pending)
             for conflict in merged.conflicts:
-                await history.add(tx, _event(job.row, link, now, "conflict", _told(conflict), rule_version))
+                await history.add(tx, incoming_event(job.row, link, now, "conflict", _told(conflict), rule_version))
             detail = {"revision": message.revision, "fields": sorted(applied.written), "log": list(draft.log)}
-            applied_event = _event(job.row, link, now, "applied", detail, rule_version)
+            applied_event = incoming_event(job.row, link, now, "applied", detail, rule_version)
             await history.add(tx, replace(applied_event, origins=origins_to_json(draft.origins)))
             if applied.refused:
-                await self._hold_row(tx, job, applied.refused, show_key=key)
+                await self._endings.hold_row(tx, job, applied.refused, show_key=key)
             else:
-                await self._end_row(
+                await self._endings.end_row(
                     tx, job.row, job.party, Code.APPLIED, issue=link.handle, key=link.issue_key if key else None
                 )
 
@@ -372,202 +350,26 @@ class Incoming:
         replica = replica_of(issue, bare, handle=lambda _kind, local: local, files={})
         return content_of(replica), shared.origins
 
-    async def _skip(self, job: _Job, skip: Skip, rule_version: int) -> Settled:
+    async def _skip(self, job: Job, skip: Skip, rule_version: int) -> Settled:
         row, link = job.row, job.link
 
         async def work(tx: Transaction) -> None:
             if link is not None:
                 now = self._site.clock.now_ms()
-                event = _event(row, link, now, "skipped", {"reason": skip.reason}, rule_version)
+                event = incoming_event(row, link, now, "skipped", {"reason": skip.reason}, rule_version)
                 origins = origins_to_json({"": skip.origin}) if skip.origin else None
                 await history.add(tx, replace(event, origins=origins))
-            await self._end_row(tx, row, job.party, Code.IGNORED)
+            await self._endings.end_row(tx, row, job.party, Code.IGNORED)
 
         await self._site.store.write(work)
         self._site.wake_sender(row.connection_id)
         return Settled.DONE
-
-    # everything else
-
-    async def _settle_removed(self, row: Received, message: IssueRemoved) -> Settled:
-        party = await self._site.rules.party(row.connection_id)
-        link = await self._site.store.read(lambda tx: links.find(tx, row.connection_id, twin=message.issue))
-        detail = {"reason": f"the other side's issue was {message.reason}"}
-
-        async def work(tx: Transaction) -> None:
-            if link is not None and link.state == links.ACTIVE:
-                await links.update(tx, replace(link, state=links.ENDED))
-                await history.add(tx, _event(row, link, self._site.clock.now_ms(), "ended", detail))
-            await self._end_row(tx, row, party, Code.APPLIED)
-
-        await self._site.store.write(work)
-        self._site.wake_sender(row.connection_id)
-        return Settled.DONE
-
-    async def _settle_other(self, row: Received) -> Settled:
-        party = await self._site.rules.party(row.connection_id)
-        try:
-            message = parse_message(row.payload)
-        except Bad:
-            return await self._finish(row, party, None, Code.MALFORMED, "skipped", {"reason": "not understood"})
-        if isinstance(message, Outcome):
-            return await self._settle_outcome(row, message)
-
-        async def work(tx: Transaction) -> None:
-            await inbox.finish(tx, row.id, Code.IGNORED, self._site.clock.now_ms())
-
-        await self._site.store.write(work)
-        return Settled.DONE
-
-    async def _settle_outcome(self, row: Received, message: Outcome) -> Settled:
-        now = self._site.clock.now_ms()
-
-        async def work(tx: Transaction) -> None:
-            for result in message.results:
-                await self._note_result(tx, row, result, now)
-            await inbox.finish(tx, row.id, Code.APPLIED, now)
-
-        await self._site.store.write(work)
-        return Settled.DONE
-
-    async def _note_result(self, tx: Transaction, row: Received, result: Result, now: int) -> None:
-        sent = await outbox.record_outcome(tx, row.connection_id, result.mid, result.c, now)
-        link = await links.by_id(tx, sent.link_id) if sent is not None and sent.link_id is not None else None
-        if sent is None or link is None:
-            return
-        code = result.code
-        if result.issue is not None:
-            await links.update(
-                tx,
-                replace(
-                    link,
-                    twin=link.twin or result.issue,
-                    twin_key=result.key or link.twin_key,
-                    twin_url=result.url or link.twin_url,
-                ),
-            )
-        detail = {"revision": sent.revision, "code": int(code), "text": code.sentence}
-        await history.add(tx, _event(row, link, now, "outcome", detail))
-        if code.refused:
-            problem = Problem(
-                connection_id=row.connection_id,
-                stage=problems.OUTCOME,
-                ref=link.id,
-                issue_key=link.issue_key,
-                code=code.name,
-                message=f"{link.issue_key} did not arrive as it is here. {code.sentence}",
-                advice="Ask the other side's admin; the next change of the issue is sent in any case.",
-            )
-            await problems.report(tx, problem, now_ms=now)
-        elif code.final:
-            await problems.close(tx, stage=problems.OUTCOME, ref=link.id)
-
-    # ends of rows
-
-    async def _finish(
-        self, row: Received, party: Party, link: Link | None, code: Code, event: str, detail: Mapping[str, Any]
-    ) -> Settled:
-        async def work(tx: Transaction) -> None:
-            if link is not None:
-                await history.add(tx, _event(row, link, self._site.clock.now_ms(), event, detail))
-            await self._end_row(tx, row, party, code)
-
-        await self._site.store.write(work)
-        self._site.wake_sender(row.connection_id)
-        return Settled.DONE
-
-    async def _hold(self, job: _Job, errors: Sequence[AccordError]) -> Settled:
-        async def work(tx: Transaction) -> None:
-            await self._hold_row(tx, job, errors)
-
-        await self._site.store.write(work)
-        self._site.wake_sender(job.row.connection_id)
-        return Settled.HELD
-
-    async def _hold_row(
-        self, tx: Transaction, job: _Job, errors: Sequence[AccordError], *, show_key: bool = False
-    ) -> None:
-        """Keep a replica aside with its reasons, and tell the peer that it did not arrive, not why."""
-        now, row, link = self._site.clock.now_ms(), job.row, job.link
-        name = link.issue_key if link else f"the other side's {job.message.replica.key or 'issue'}"
-        text = " ".join(error.message for error in errors)
-        for older in await inbox.supersede_older(tx, row.connection_id, row.issue or "", row.id, now):
-            await problems.close(tx, stage=problems.INBOX, ref=older)
-        await inbox.hold(tx, row.id)
-        problem = Problem(
-            connection_id=row.connection_id,
-            stage=problems.INBOX,
-            ref=row.id,
-            issue_key=link.issue_key if link else job.message.replica.key,
-            code=type(errors[0]).__name__,
-            message=f"{job.party.name}: {name} could not be brought up to date. {text}",
-            advice=errors[0].advice or "Put right what is named here, then retry.",
-        )
-        await problems.report(tx, problem, now_ms=now)
-        if link is not None:
-            await history.add(tx, _event(row, link, now, "held", {"text": text}))
-        code = Code.FIELD_NOT_ACCEPTED if isinstance(errors[0], TrackerRefused) else Code.POLICY
-        key = link.issue_key if link and show_key else None
-        await self._answer(tx, row, job.party, code, issue=link.handle if link else None, key=key)
-
-    async def _end_row(
-        self,
-        tx: Transaction,
-        row: Received,
-        party: Party,
-        code: Code,
-        *,
-        issue: str | None = None,
-        key: str | None = None,
-    ) -> None:
-        now = self._site.clock.now_ms()
-        if row.issue is not None:
-            for older in await inbox.supersede_older(tx, row.connection_id, row.issue, row.id, now):
-                await problems.close(tx, stage=problems.INBOX, ref=older)
-        await inbox.finish(tx, row.id, code, now)
-        await problems.close(tx, stage=problems.INBOX, ref=row.id)
-        await self._answer(tx, row, party, code, issue=issue, key=key)
-
-    async def _answer(
-        self, tx: Transaction, row: Received, party: Party, code: Code, *, issue: str | None, key: str | None
-    ) -> None:
-        if row.mid is None:
-            return
-        url = self._site.browse_url(key) if key else None
-        result = Result(mid=row.mid, c=int(code), issue=issue, key=key, url=url)
-        await outbox.enqueue(
-            tx,
-            connection_id=row.connection_id,
-            link_id=None,
-            mid=party.names.message(f"outcome {code}", row.mid, row.attempts + 1),
-            kind="outcome",
-            payload=dump_message(Outcome(results=(result,))),
-            now_ms=self._site.clock.now_ms(),
-        )
-
-
-def _event(
-    row: Received, link: Link, now: int, event: str, detail: Mapping[str, Any], rule_version: int | None = None
-) -> Event:
-    return Event(
-        connection_id=row.connection_id,
-        link_id=link.id,
-        at_ms=now,
-        direction=history.IN,
-        event=event,
-        rule_version=rule_version,
-        detail=detail,
-    )
 
 
 def _depends(draft: Draft, name: str, sources: AbstractSet[str]) -> bool:
     """Tell whether a wanted field was made from any of these; a script's may have been made from all."""
     origin = draft.origins.get(name, Origin(0))
     return bool(sources if not origin.sources else origin.sources & sources)
-
-
-def _without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {one: value for one, value in values.items() if one != name}
 
 
 def _told(conflict: Conflict) -> dict[str, Value]:
@@ -577,28 +379,3 @@ def _told(conflict: Conflict) -> dict[str, Value]:
         "theirs": conflict.theirs,
         "kept": "ours" if conflict.ours_won else "theirs",
     }
-
-
-def _believed(draft: Draft, ref: IssueRef, now_ms: int) -> Issue:
-    """Return the issue that we just created as it must be, until the tracker shows it."""
-    created = datetime.fromtimestamp(now_ms / 1000, tz=UTC)
-    issue = Issue(id=ref.id, key=ref.key, project=draft.project, type="", summary="", created=created, updated=created)
-    return with_fields(issue, {name: value for name, value in draft.fields.items() if name != STATUS})
-
-
-def _with_items(issue: Issue, draft: Draft, items: Sequence[TwinItem]) -> Issue:
-    """Add what the sync made to the believed state, so that the shadow is whole."""
-    comments = {comment.id: comment for comment in issue.comments}
-    attachments = {attachment.id: attachment for attachment in issue.attachments}
-    by_handle = {(item.kind, item.handle): item.item_id for item in items}
-    for comment in draft.comments or ():
-        item_id = by_handle.get(("comment", comment.handle))
-        if item_id is not None:
-            comments[item_id] = Comment(id=item_id, body=comment.body, internal=comment.internal)
-    for file in draft.attachments or ():
-        item_id = by_handle.get(("attachment", file.handle))
-        if item_id is not None and item_id not in attachments:
-            attachments[item_id] = Attachment(
-                id=item_id, name=file.name, size=file.size, content_url="", mime=file.mime
-            )
-    return replace(issue, comments=tuple(comments.values()), attachments=tuple(attachments.values()))

@@ -1,0 +1,140 @@
+"""How a received message ends: settled with a code, or held for a person. The peer hears the code, never the reason.
+
+One transaction holds the row's end, what it supersedes, the problem, the history and the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+from node.errors import AccordError, TrackerRefused
+from node.store import history, inbox, outbox, problems
+from node.store.history import Event
+from node.store.inbox import Received
+from node.store.links import Link
+from node.store.port import Transaction
+from node.store.problems import Problem
+from node.sync.job import Job
+from node.sync.site import Party, Site
+from protocol.messages import Code, Outcome, Result, dump_message
+
+
+class Settled(Enum):
+    """What became of a row for now."""
+
+    DONE = "done"
+    HELD = "held"
+    FILES = "waiting for files"
+
+
+class Endings:
+    """Ends received messages."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def finish(
+        self, row: Received, party: Party, link: Link | None, code: Code, event: str, detail: Mapping[str, Any]
+    ) -> Settled:
+        """End a message that has nothing (more) to do here."""
+
+        async def work(tx: Transaction) -> None:
+            if link is not None:
+                await history.add(tx, incoming_event(row, link, self._site.clock.now_ms(), event, detail))
+            await self.end_row(tx, row, party, code)
+
+        await self._site.store.write(work)
+        self._site.wake_sender(row.connection_id)
+        return Settled.DONE
+
+    async def hold(self, job: Job, errors: Sequence[AccordError]) -> Settled:
+        """Keep a replica aside of which nothing could be applied."""
+
+        async def work(tx: Transaction) -> None:
+            await self.hold_row(tx, job, errors)
+
+        await self._site.store.write(work)
+        self._site.wake_sender(job.row.connection_id)
+        return Settled.HELD
+
+    async def hold_row(
+        self, tx: Transaction, job: Job, errors: Sequence[AccordError], *, show_key: bool = False
+    ) -> None:
+        """Keep a replica aside with its reasons, and tell the peer that it did not arrive, not why."""
+        now, row, link = self._site.clock.now_ms(), job.row, job.link
+        name = link.issue_key if link else f"the other side's {job.message.replica.key or 'issue'}"
+        text = " ".join(error.message for error in errors)
+        for older in await inbox.supersede_older(tx, row.connection_id, row.issue or "", row.id, now):
+            await problems.close(tx, stage=problems.INBOX, ref=older)
+        await inbox.hold(tx, row.id)
+        problem = Problem(
+            connection_id=row.connection_id,
+            stage=problems.INBOX,
+            ref=row.id,
+            issue_key=link.issue_key if link else job.message.replica.key,
+            code=type(errors[0]).__name__,
+            message=f"{job.party.name}: {name} could not be brought up to date. {text}",
+            advice=errors[0].advice or "Put right what is named here, then retry.",
+        )
+        await problems.report(tx, problem, now_ms=now)
+        if link is not None:
+            await history.add(tx, incoming_event(row, link, now, "held", {"text": text}))
+        code = Code.FIELD_NOT_ACCEPTED if isinstance(errors[0], TrackerRefused) else Code.POLICY
+        key = link.issue_key if link and show_key else None
+        await self._answer(tx, row, job.party, code, issue=link.handle if link else None, key=key)
+
+    async def end_row(
+        self,
+        tx: Transaction,
+        row: Received,
+        party: Party,
+        code: Code,
+        *,
+        issue: str | None = None,
+        key: str | None = None,
+    ) -> None:
+        """End a message within its caller's transaction, and what it supersedes; answer with the code.
+
+        ``issue`` is our handle and ``key`` our key, for a peer that links back.
+        """
+        now = self._site.clock.now_ms()
+        if row.issue is not None:
+            for older in await inbox.supersede_older(tx, row.connection_id, row.issue, row.id, now):
+                await problems.close(tx, stage=problems.INBOX, ref=older)
+        await inbox.finish(tx, row.id, code, now)
+        await problems.close(tx, stage=problems.INBOX, ref=row.id)
+        await self._answer(tx, row, party, code, issue=issue, key=key)
+
+    async def _answer(
+        self, tx: Transaction, row: Received, party: Party, code: Code, *, issue: str | None, key: str | None
+    ) -> None:
+        if row.mid is None:
+            return
+        url = self._site.browse_url(key) if key else None
+        result = Result(mid=row.mid, c=int(code), issue=issue, key=key, url=url)
+        await outbox.enqueue(
+            tx,
+            connection_id=row.connection_id,
+            link_id=None,
+            mid=party.names.message(f"outcome {code}", row.mid, row.attempts + 1),
+            kind="outcome",
+            payload=dump_message(Outcome(results=(result,))),
+            now_ms=self._site.clock.now_ms(),
+        )
+
+
+def incoming_event(
+    row: Received, link: Link, now: int, event: str, detail: Mapping[str, Any], rule_version: int | None = None
+) -> Event:
+    """Describe something that a received message did to a link."""
+    return Event(
+        connection_id=row.connection_id,
+        link_id=link.id,
+        at_ms=now,
+        direction=history.IN,
+        event=event,
+        rule_version=rule_version,
+        detail=detail,
+    )

@@ -1,0 +1,25 @@
+"""One received replica on its way into our issue, with all that is known when the work on it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.store.inbox import Received
+from node.store.links import Link
+from node.store.shadows import Shadow
+from node.sync.plan import TwinItem
+from node.sync.site import Party
+from protocol.messages import IssueReplica
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """``link`` and ``ours`` are None while the issue does not exist here; ``items`` are what the sync made on it."""
+
+    row: Received
+    message: IssueReplica
+    party: Party
+    link: Link | None
+    ours: Shadow | None
+    items: Sequence[TwinItem]
