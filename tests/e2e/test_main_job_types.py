@@ -92,7 +92,7 @@ async def test_a_deleted_issue_ends_its_link(parties: Parties) -> None:
     await alice.admin.call("DELETE", f"/rest/api/2/issue/{key}")
 
     async def ended() -> bool:
-        return (await bob.status(twin))["state"] == "ended"
+        return bool((await bob.status(twin))["state"] == "ended")
 
     await eventually(ended, "the link ends at Bob's")
     await quiet(alice, bob)
@@ -115,7 +115,7 @@ async def test_deleting_the_twin_leaves_the_origin(parties: Parties) -> None:
     await bob.admin.call("DELETE", f"/rest/api/2/issue/{twin}")
 
     async def ended() -> bool:
-        return (await alice.status(key))["state"] == "ended"
+        return bool((await alice.status(key))["state"] == "ended")
 
     await eventually(ended, "the link ends at Alice's")
     await alice.person.edit(key, {"summary": "still mine"})

@@ -1,30 +1,67 @@
-"""A crash point that kills: from the named place on, nothing of the node goes any further."""
+"""A node that dies at a named place, and what both sides must look like after it came back."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+from tests.support.two_nodes import Party
 
 
-class Killed(BaseException):
-    """Stands for kill -9: nothing in the node may catch it."""
+class Killed(asyncio.CancelledError):
+    """The node is dead; nothing in it may catch this, and no server takes it for a fault of a handler."""
 
 
 class Death:
-    """Dies at the ``visit``-th arrival at ``place``; a dead node dies again wherever it is looked at."""
+    """Kills at the ``nth`` arrival at a place; from then on every place kills, as nothing goes on in a dead node."""
 
-    def __init__(self, place: str, visit: int = 1) -> None:
-        self._place = place
-        self._left = visit
-        self.seen: list[str] = []
-        self.dead = asyncio.Event()
+    def __init__(self, place: str, nth: int = 1) -> None:
+        self.place = place
+        self._left = nth
+        self.happened = asyncio.Event()
 
     def __call__(self, place: str) -> None:
-        """Arrive at a place."""
-        if self.dead.is_set():
-            raise Killed(place)
-        self.seen.append(place)
-        if place == self._place:
+        """Reach a place."""
+        if place == self.place and not self.happened.is_set():
             self._left -= 1
             if self._left == 0:
-                self.dead.set()
-                raise Killed(place)
+                self.happened.set()
+        if self.happened.is_set():
+            raise Killed(place)
+
+
+async def restarted_with(party: Party, death: Death) -> None:
+    """Restart a node so that it will die."""
+    await party.stop()
+    await party.start(crash_point=death)
+
+
+def texts(comments: list[str]) -> list[str]:
+    """Return what was written, without the line that says who wrote a copy."""
+    return sorted(text.partition(" commented:\n")[2] or text for text in comments)
+
+
+async def whole(party: Party, key: str) -> dict[str, Any]:
+    """Return all that the Basic rules share of an issue, alike on both sides."""
+    fields = (await party.issue(key))["fields"]
+    return {
+        "summary": fields["summary"],
+        "description": fields["description"],
+        "type": fields["issuetype"]["name"],
+        "comments": texts(await party.comments(key)),
+        "files": await party.files(key),
+    }
+
+
+async def assert_in_step(alice: Party, bob: Party, *, issues: int = 1) -> dict[str, Any]:
+    """Compare both Jiras whole: nothing lost, nothing twice, nothing wrong. Returns Alice's first issue."""
+    here, there = await alice.person.every_issue(), await bob.person.every_issue()
+    assert (len(here), len(there)) == (issues, issues), "an issue was lost or made twice"
+    first: dict[str, Any] = {}
+    for key in here:
+        ours, theirs = await whole(alice, key), await whole(bob, await alice.twin(key))
+        assert ours == theirs
+        first = first or ours
+    assert await alice.problems() == []
+    assert await bob.problems() == []
+    return first
