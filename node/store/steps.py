@@ -54,3 +54,13 @@ async def open_since(reader: Reader, key: str) -> list[int]:
     """Return since when calls of this name are open, on any connection; milliseconds since 1970 UTC."""
     rows = await reader.fetch_all("SELECT since_ms FROM step WHERE key = :key", {"key": key})
     return [row["since_ms"] for row in rows]
+
+
+async def any_on_issue(reader: Reader, issue_id: str) -> bool:
+    """Tell whether a call on one of our issues, by any connection's wish, has no known result yet."""
+    row = await reader.fetch_one(
+        "SELECT 1 AS one FROM step JOIN link ON link.connection_id = step.connection_id AND link.twin = step.issue "
+        "WHERE link.issue_id = :issue_id LIMIT 1",
+        {"issue_id": issue_id},
+    )
+    return row is not None

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from node.errors import AccordError, TrackerError, TrackerNotFound, TrackerRefused
 from node.rules.model import DraftAttachment, DraftComment, DraftWorklog
-from node.store import links, steps
+from node.store import links, shadows, steps
 from node.store.engine import Transaction
 from node.store.steps import CREATE, Step
 from node.sync.plan import (
@@ -86,6 +87,7 @@ class Applier:
         """
         applied = Applied()
         before = await self._intend(target, operations)
+        await self._drop_unwanted(target, {key for operation in operations for key in _keys(operation)}, before)
         for operation in operations:
             if isinstance(operation, Create):
                 ref = await self._create(target, operation, before)
@@ -127,6 +129,22 @@ class Applier:
             await steps.end(tx, target.connection_id, target.peer_issue, key)
 
         await self._site.store.write(work)
+
+    async def _drop_unwanted(self, target: Target, wanted: AbstractSet[str], before: Mapping[str, Step]) -> None:
+        """End intents of an earlier plan that this one no longer has: what such a call may have made is removed."""
+        for key in before.keys() - wanted:
+            kind, _, _handle = key.partition(":")
+            if kind == "comment" and target.ref is not None:
+                item_id = await self._site.tracker.find_comment(target.ref.id, before[key].marker)
+                if item_id is not None:
+                    with suppress(TrackerNotFound):
+                        await self._site.tracker.delete_comment(target.ref.id, item_id)
+            elif kind == "worklog" and target.ref is not None:
+                item_id = await self._site.tracker.find_worklog(target.ref.id, before[key].marker)
+                if item_id is not None:
+                    with suppress(TrackerNotFound):
+                        await self._site.tracker.delete_worklog(target.ref.id, item_id)
+            await self._end(target, key)
 
     async def _create(self, target: Target, operation: Create, before: Mapping[str, Step]) -> IssueRef:
         tracker, known = self._site.tracker, before.get(CREATE)
@@ -181,7 +199,7 @@ class Applier:
         elif isinstance(operation, AddComment):
             await self._add_comment(target, operation.comment, before)
         elif isinstance(operation, Attach):
-            await self._attach(target, operation.files, before, ours)
+            await self._attach(target, operation.files, before)
         elif isinstance(operation, AddWorklog):
             await self._add_worklog(target, operation.worklog, before)
         elif isinstance(operation, Remove):
@@ -247,9 +265,9 @@ class Applier:
         await self._site.store.write(work)
 
     async def _attach(
-        self, target: Target, files: tuple[DraftAttachment, ...], before: Mapping[str, Step], ours: Issue | None
+        self, target: Target, files: tuple[DraftAttachment, ...], before: Mapping[str, Step]
     ) -> None:
-        found = await self._probe_files(target, [file for file in files if _file_key(file.handle) in before], ours)
+        found = await self._probe_files(target, [file for file in files if _file_key(file.handle) in before])
         for handle, item_id in found.items():
             blob = next(file.blob for file in files if file.handle == handle)
             await self._made(target, _file_key(handle), TwinItem("attachment", handle, item_id, blob))
@@ -302,19 +320,20 @@ class Applier:
         await self._site.store.write(work)
         self._site.crash_point("result stored")
 
-    async def _probe_files(
-        self, target: Target, files: Sequence[DraftAttachment], ours: Issue | None
-    ) -> dict[str, str]:
+    async def _probe_files(self, target: Target, files: Sequence[DraftAttachment]) -> dict[str, str]:
         """Find files that a call whose answer was lost did attach: same name, size and bytes, not known as anybody's.
 
-        Attachments carry no properties, so their bytes are the marker.
+        Attachments carry no properties, so their bytes are the marker. What the stored shadow shows was there before
+        the call: it is not renewed while an intent is open.
         """
         if not files:
             return {}
         site = self._site
-        issue = await site.tracker.issue(_ref(target).id)
-        known = {item.item_id for item in await site.store.read(lambda tx: links.items(tx, _link_id(target)))}
-        before_us = {attachment.id for attachment in ours.attachments} if ours else set()
+        ref = _ref(target)
+        issue = await site.tracker.issue(ref.id)
+        known = {item_id for _, item_id in await site.store.read(lambda tx: links.made_by_sync(tx, ref.id))}
+        shadow = await site.store.read(lambda tx: shadows.read(tx, ref.id))
+        before_us = {attachment.id for attachment in shadow.issue.attachments} if shadow else set()
         free = [a for a in issue.attachments if a.id not in known and a.id not in before_us]
         found: dict[str, str] = {}
         for file in files:

@@ -190,12 +190,10 @@ class Outgoing:
 
     async def _send(self, party: Party, link: Link, issue: Issue, shadow: Shadow | None, *, force: bool) -> Left:
         site = self._site
-        if link.twin is not None:
-            twin = link.twin
-            pending = await site.store.read(lambda tx: steps.open_steps(tx, party.id, twin))
-            if pending or (link.sent is None and link.received is None):
-                # Something that we made may be on the issue and not be known as ours yet: it must not go back.
-                return Left(party, Sent.LATER, "an incoming change is being written")
+        pending = await site.store.read(lambda tx: steps.any_on_issue(tx, issue.id))
+        if pending or (link.twin is not None and link.sent is None and link.received is None):
+            # Something that we made may be on the issue and not be known as ours yet: it must not go out as ours.
+            return Left(party, Sent.LATER, "an incoming change is being written")
         rules = await site.rules.outgoing(party.id)
         shared = await rules.evaluate(issue, await outgoing_context(site, party, link))
         if isinstance(shared, Skip):
