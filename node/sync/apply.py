@@ -264,9 +264,7 @@ class Applier:
 
         await self._site.store.write(work)
 
-    async def _attach(
-        self, target: Target, files: tuple[DraftAttachment, ...], before: Mapping[str, Step]
-    ) -> None:
+    async def _attach(self, target: Target, files: tuple[DraftAttachment, ...], before: Mapping[str, Step]) -> None:
         found = await self._probe_files(target, [file for file in files if _file_key(file.handle) in before])
         for handle, item_id in found.items():
             blob = next(file.blob for file in files if file.handle == handle)

@@ -176,6 +176,7 @@ class Sender:
         try:
             request, accepted = await self._exchange(channel, work, sends=sends)
         except PeerError as error:
+            self._told = frozenset()  # what was to be told may not have been heard
             return await self._failed(work, error)
         return self._next(request, accepted)
 

@@ -122,7 +122,8 @@ class Transport:
         await self.say_goodbye()
         for connection in await self._store.read(connections.every):
             if connection.state != connections.CLOSED or await self._has_keys(connection):
-                self.wake(connection.id)
+                # A peer may be backing off from us, and which files it asked for was known in memory only.
+                self.wake(connection.id, speak=True)
         self._housekeeping = asyncio.create_task(self._keep_house(), name="transport housekeeping")
 
     async def stop(self) -> None:
