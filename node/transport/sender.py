@@ -131,8 +131,8 @@ class Sender:
         finally:
             for task in waiting:
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            # Not one await each with its CancelledError suppressed: that would swallow our own cancellation, too.
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _turn(self) -> float | None:
         """Do one piece of work; return after how many seconds to look again, None if there will never be any."""
