@@ -8,10 +8,10 @@
 Read these files in this order and you have followed one issue through the house:
 
 1.  ``triggers/webhook.py`` and ``triggers/poller.py``: a change is seen, and stored before it is answered.
-2.  ``triggers/change_feed.py``: many notices become one look at one issue; what fails stays.
+2.  ``triggers/change_feed.py``, ``triggers/trigger.py``: many notices become one look at one issue; what fails stays.
 3.  ``sync/outgoing.py``: the issue's newest state, on each of its connections: has anything to be sent?
 4.  ``rules/outgoing.py``: what leaves, and nothing else.
-5.  ``sync/content.py``: the replica, and whether it differs from what the peer knows.
+5.  ``sync/content.py``, ``sync/last_look.py``: the replica, whether it differs from what the peer knows, and the guard.
 6.  ``store/outbox.py``: link, replica and message in one transaction. Commit, then speak.
 7.  ``transport/sender.py``, ``transport/outgoing.py``: one loop per peer seals in order and sends.
 8.  ``transport/server.py``, ``transport/receive.py``: verify, open, store in the inbox, sign the receipt.
@@ -23,9 +23,10 @@ Read these files in this order and you have followed one issue through the house
 14. ``sync/endings.py``: the outcome goes back to the sender by the same road, and ``sync/outcomes.py`` hears it there.
 
 Around it: ``app.py`` composes all of this and is the only file that names adapters; ``connections.py`` pairs nodes;
-``rulebook.py`` publishes rules; ``operations.py`` answers people; ``admin/`` and ``cli/`` are how people reach it;
-``store/`` remembers; ``crew.py`` runs workers over stored rows; ``check.py`` looks whether all is well; ``sandbox/`` is
-a Jira on your desk; ``demo/`` plays both sides.
+``rulebook.py`` keeps the published rules, and ``rules_desk/`` is what people do with them; ``ledger.py`` proves what
+left; ``operations.py`` answers people; ``admin/`` and ``cli/`` are how people reach it; ``store/`` remembers;
+``crew.py`` runs workers over stored rows; ``check.py`` looks whether all is well; ``sandbox/`` is a Jira on your desk;
+``demo/`` plays both sides.
 
 Imports run one way: ``node`` imports ``protocol`` and never the reverse; inside, ``app`` stands above (``admin``,
 ``triggers``, ``sync``, ``transport``), which stand above (``rules``, ``store``, ``trackers``).

@@ -32,6 +32,8 @@ class IncomingRules:
         """Return what we want in our issue. Raises RuleError and what ``context.facts`` raises."""
         if self.ruleset.method == "disabled":
             return Skip("Incoming sync is disabled on this connection.")
+        if context.issue is None and self.ruleset.method == "manual":
+            return Skip("Incoming sync is manual on this connection: only issues that are linked take changes.")
         if context.first_sync and context.issue is None:
             why = mismatch(self.ruleset.scope, seen_of_fields(replica.fields))
             if why is not None:
