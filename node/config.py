@@ -21,6 +21,7 @@ from node.errors import ConfigError
 from node.rules.guard import GuardPolicy
 
 SETTINGS = "accord.toml"
+USUAL_FOLDER = Path(".accord")
 DEFAULT_PORT = 8470
 DEFAULT_ADMIN_PORT = 8471
 
@@ -119,6 +120,11 @@ class NodeFolder:
     def running(self) -> Path:
         """Written while the node runs: where its admin API is."""
         return self.root / "running.json"
+
+    @property
+    def command(self) -> str:
+        """How people call the command line for this node: ``accord``, with the folder where it is not the usual."""
+        return "accord" if self.root == USUAL_FOLDER else f"accord --dir {self.root}"
 
     def settings(self) -> Settings:
         """Read ``accord.toml``.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -71,11 +70,8 @@ class AdminClient:
 
     def _not_running(self) -> ConfigError:
         return ConfigError(
-            f"The node in {self._folder.root} is not running.", advice=f"Start it with: accord serve{self._option()}"
+            f"The node in {self._folder.root} is not running.", advice=f"Start it with: {self._folder.command} serve"
         )
-
-    def _option(self) -> str:
-        return "" if self._folder.root == Path(".accord") else f" --dir {self._folder.root}"
 
 
 def _read(status: int, text: str) -> Any:

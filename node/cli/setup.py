@@ -68,7 +68,8 @@ def init(
     terminal.folder.create(settings, jira_token=_token(TOKEN_VARIABLE))
     if not terminal.data({"folder": str(terminal.folder.root), "name": name}):
         terminal.say(f"Node [bold]{name}[/bold] is ready in {terminal.folder.root}.")
-        terminal.say("Start it with: accord serve     Then look with: accord check")
+        command = terminal.folder.command
+        terminal.say(f"Start it with: {command} serve     Then look with: {command} check")
 
 
 @click.command()
