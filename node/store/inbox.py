@@ -118,6 +118,16 @@ async def open_of_issue(reader: Reader, connection_id: int, issue: str) -> list[
     return [_received(row) for row in rows]
 
 
+async def is_in_work(reader: Reader, connection_id: int, issue: str) -> bool:
+    """Tell whether a message about one issue waits to be applied; a held one waits for a person."""
+    row = await reader.fetch_one(
+        "SELECT 1 AS one FROM inbox WHERE connection_id = :connection_id AND issue = :issue"
+        " AND state IN ('new', 'waiting') LIMIT 1",
+        {"connection_id": connection_id, "issue": issue},
+    )
+    return row is not None
+
+
 async def open_replicas(reader: Reader, connection_id: int, *, limit: int = 1_000) -> list[Received]:
     """Return replicas of a connection that have no outcome yet, held ones too, newest first."""
     rows = await reader.fetch_all(

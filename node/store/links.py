@@ -50,7 +50,9 @@ _COLUMNS = (
     "seen", *_JSON, "created_ms", "synced_ms",
 )  # fmt: skip
 _INSERT = f"INSERT INTO link ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) RETURNING id"  # noqa: S608 - our own names
-_UPDATE = f"UPDATE link SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} WHERE id = :id"  # noqa: S608 - our own names
+_OWN_WORDS = {"twin", "twin_key", "twin_url", "state"}
+_UPDATED = tuple(name for name in _COLUMNS if name not in _OWN_WORDS)
+_UPDATE = f"UPDATE link SET {', '.join(f'{name} = :{name}' for name in _UPDATED)} WHERE id = :id"  # noqa: S608 - our own names
 
 
 def _values(link: Link) -> dict[str, Any]:
@@ -76,8 +78,38 @@ async def insert(tx: Transaction, link: Link) -> Link:
 
 
 async def update(tx: Transaction, link: Link) -> None:
-    """Store a link that exists, whole."""
-    await tx.execute(_UPDATE, {**_values(link), "id": link.id})
+    """Store a link that exists, but for its twin and its state.
+
+    Those two are learned from the peer while somebody may be busy with the issue, so a link that was read a while ago
+    must not write them back.
+    """
+    values = _values(link)
+    await tx.execute(_UPDATE, {**{name: values[name] for name in _UPDATED}, "id": link.id})
+
+
+async def set_state(tx: Transaction, link_id: int, state: str) -> None:
+    """Note that a link has ended, or begins anew."""
+    await tx.execute("UPDATE link SET state = :state WHERE id = :id", {"state": state, "id": link_id})
+
+
+async def set_twin(tx: Transaction, link_id: int, *, twin: str, key: str | None = None, url: str | None = None) -> None:
+    """Note the peer's issue; a handle that is known stays, and so do key and address where none are given."""
+    await tx.execute(
+        "UPDATE link SET twin = coalesce(twin, :twin), twin_key = coalesce(:key, twin_key), "
+        "twin_url = coalesce(:url, twin_url) WHERE id = :id",
+        {"twin": twin, "key": key, "url": url, "id": link_id},
+    )
+
+
+async def forget_twin(tx: Transaction, link_id: int) -> None:
+    """Forget the peer's issue, and which parts of ours were copies of its parts."""
+    await tx.execute("DELETE FROM twin_item WHERE link_id = :id", {"id": link_id})
+    await tx.execute("UPDATE link SET twin = NULL, twin_key = NULL, twin_url = NULL WHERE id = :id", {"id": link_id})
+
+
+async def set_key(tx: Transaction, issue_id: str, key: str) -> None:
+    """Note the key of an issue that was moved, on all its links."""
+    await tx.execute("UPDATE link SET issue_key = :key WHERE issue_id = :issue_id", {"key": key, "issue_id": issue_id})
 
 
 async def by_id(reader: Reader, link_id: int) -> Link | None:
@@ -161,9 +193,11 @@ async def local_key(reader: Reader, connection_id: int, remote: str) -> str | No
 
 
 async def linked_ids(reader: Reader, issue_ids: Sequence[str]) -> set[str]:
-    """Return which of these issues have an active link."""
+    """Return which of these issues have an active link on a connection that is not closed."""
     rows = await reader.fetch_all(
-        "SELECT DISTINCT issue_id FROM link WHERE state = 'active' AND issue_id IN (SELECT value FROM json_each(:ids))",
+        "SELECT DISTINCT link.issue_id FROM link JOIN connection ON connection.id = link.connection_id "
+        "WHERE link.state = 'active' AND connection.state <> 'closed' "
+        "AND link.issue_id IN (SELECT value FROM json_each(:ids))",
         {"ids": json.dumps(list(issue_ids))},
     )
     return {row["issue_id"] for row in rows}

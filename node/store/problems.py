@@ -97,6 +97,14 @@ async def open_problems(reader: Reader, *, connection_id: int | None = None, lim
     return [_problem(row) for row in rows]
 
 
+async def open_of_ref(reader: Reader, stage: str, ref: int) -> list[Problem]:
+    """Return the open problems of one row."""
+    rows = await reader.fetch_all(
+        "SELECT * FROM problem WHERE state = 'open' AND stage = :stage AND ref = :ref", {"stage": stage, "ref": ref}
+    )
+    return [_problem(row) for row in rows]
+
+
 async def by_id(reader: Reader, problem_id: int) -> Problem | None:
     """Return one problem."""
     row = await reader.fetch_one("SELECT * FROM problem WHERE id = :id", {"id": problem_id})

@@ -13,6 +13,12 @@ from node.store.port import Reader, Transaction
 CREATE = "create"
 """The call that makes an issue."""
 
+_IN_WORK = (
+    "EXISTS (SELECT 1 FROM inbox JOIN connection ON connection.id = inbox.connection_id "
+    "WHERE inbox.connection_id = step.connection_id AND inbox.issue = step.issue "
+    "AND inbox.state IN ('new', 'waiting') AND connection.state <> 'closed')"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -51,16 +57,39 @@ async def end(tx: Transaction, connection_id: int, issue: str, key: str) -> None
 
 
 async def open_since(reader: Reader, key: str) -> list[int]:
-    """Return since when calls of this name are open, on any connection; milliseconds since 1970 UTC."""
-    rows = await reader.fetch_all("SELECT since_ms FROM step WHERE key = :key", {"key": key})
+    """Return since when calls of this name are open, in milliseconds since 1970 UTC.
+
+    Only those count whose message is still being worked on: nobody makes the call any more for one that ended without
+    it, or whose connection is closed.
+    """
+    rows = await reader.fetch_all(f"SELECT step.since_ms FROM step WHERE key = :key AND {_IN_WORK}", {"key": key})  # noqa: S608 - a constant
     return [row["since_ms"] for row in rows]
 
 
-async def any_on_issue(reader: Reader, issue_id: str) -> bool:
-    """Tell whether a call on one of our issues, by any connection's wish, has no known result yet."""
-    row = await reader.fetch_one(
-        "SELECT 1 AS one FROM step JOIN link ON link.connection_id = step.connection_id AND link.twin = step.issue "
-        "WHERE link.issue_id = :issue_id LIMIT 1",
+@dataclass(frozen=True, slots=True)
+class OnIssue:
+    """An open call on one of our issues. ``in_work``: the message that asked for it is still being worked on."""
+
+    link_id: int
+    connection_id: int
+    step: Step
+    in_work: bool
+
+
+async def on_issue(reader: Reader, issue_id: str) -> list[OnIssue]:
+    """Return the calls on one of our issues, by any connection's wish, that have no known result yet."""
+    rows = await reader.fetch_all(
+        f"SELECT step.*, link.id AS link_id, {_IN_WORK} AS in_work FROM step "  # noqa: S608 - a constant
+        "JOIN link ON link.connection_id = step.connection_id AND link.twin = step.issue "
+        "WHERE link.issue_id = :issue_id",
         {"issue_id": issue_id},
     )
-    return row is not None
+    return [
+        OnIssue(
+            row["link_id"],
+            row["connection_id"],
+            Step(row["issue"], row["key"], row["marker"], row["since_ms"]),
+            bool(row["in_work"]),
+        )
+        for row in rows
+    ]

@@ -112,7 +112,7 @@ class Applier:
         """Store all intents of a plan at once; return those that were stored before: their calls may have happened."""
         keys = [key for operation in operations for key in _keys(operation)]
         if not keys:
-            return {}
+            return await self._site.store.read(lambda tx: steps.open_steps(tx, target.connection_id, target.peer_issue))
         fresh = [self._step(target, key) for key in keys]
 
         async def work(tx: Transaction) -> Mapping[str, Step]:

@@ -42,6 +42,8 @@ from protocol.messages import (
     parse_message,
 )
 
+_REMOVED = "issue.removed"
+
 
 class Incoming:
     """Settles the messages that peers sent."""
@@ -68,7 +70,8 @@ class Incoming:
             )
             if not open_rows:
                 return Settled.DONE
-            newest = open_rows[-1]
+            # A removal ends what came before it, and nothing that came after it.
+            newest = next((row for row in open_rows if row.kind == _REMOVED), open_rows[-1])
             message = parse_message(newest.payload)
             if isinstance(message, IssueReplica):
                 return await self._settle_replica(newest, message)
@@ -81,24 +84,28 @@ class Incoming:
     async def _settle_replica(self, row: Received, message: IssueReplica) -> Settled:
         site = self._site
         party = await site.rules.party(row.connection_id)
-        link = await self._find_link(party, message)
-        if (link is None and message.twin is not None) or (link is not None and link.state == links.ENDED):
-            return await self._endings.finish(
-                row, party, None, Code.TARGET_GONE, "skipped", {"reason": "no longer linked here"}
-            )
-        if link is not None and link.received is not None and message.revision < link.received["revision"]:
-            return await self._endings.finish(
-                row, party, link, Code.SUPERSEDED, "skipped", {"reason": "older than what is here"}
-            )
         async with AsyncExitStack() as stack:
+            link = await self._find_link(party, message)
             if link is not None:
                 await stack.enter_async_context(site.locks.hold(issue_lock(link.issue_id)))
-                link_id = link.id
-                link = await site.store.read(lambda tx: links.by_id(tx, link_id))
-            ours = await self._ours(link) if link is not None else None
+                link = await self._find_link(party, message)
+            if link is not None and link.state == links.ENDED and _begins_anew(message):
+                ended = link.id
+                await site.store.write(lambda tx: links.forget_twin(tx, ended))
+                link = None
+            if (link is None and message.twin is not None) or (link is not None and link.state == links.ENDED):
+                return await self._endings.finish(
+                    row, party, None, Code.TARGET_GONE, "skipped", {"reason": "no longer linked here"}
+                )
+            if link is not None and link.received is not None and message.revision < link.received["revision"]:
+                return await self._endings.finish(
+                    row, party, link, Code.SUPERSEDED, "skipped", {"reason": "older than what is here"}
+                )
             items = await site.store.read(lambda tx: links.items(tx, link.id)) if link is not None else []
-            job = Job(row=row, message=message, party=party, link=link, ours=ours, items=items)
+            job = Job(row=row, message=message, party=party, link=link, ours=None, items=items)
             try:
+                if link is not None:
+                    job = replace(job, ours=await self._ours(link))
                 return await self._apply(job, stack)
             except TrackerError as error:
                 if error.temporary:
@@ -255,9 +262,6 @@ class Incoming:
         ]
         settled = replace(
             link,
-            twin=message.replica.issue,
-            twin_key=message.replica.key,
-            twin_url=message.replica.url,
             seen=message.revision,
             sent=sent,
             received={
@@ -279,6 +283,9 @@ class Incoming:
         async def work(tx: Transaction) -> None:
             await connections.set_synced(tx, job.party.id, now)
             await links.update(tx, settled)
+            await links.set_twin(
+                tx, link.id, twin=message.replica.issue, key=message.replica.key, url=message.replica.url
+            )
             for other in others:
                 edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}
                 await links.update(tx, replace(other, edited=edited))
@@ -364,6 +371,12 @@ class Incoming:
         await self._site.store.write(work)
         self._site.wake_sender(row.connection_id)
         return Settled.DONE
+
+
+def _begins_anew(message: IssueReplica) -> bool:
+    """Tell whether the peer brings an issue in again after its link had ended, and knows of no twin."""
+    fresh = all(revision == message.revision for revision in message.changed.values())
+    return message.twin is None and message.seen == 0 and fresh
 
 
 def _depends(draft: Draft, name: str, sources: AbstractSet[str]) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from node.store import history, inbox, links, outbox, problems
 from node.store.inbox import Received
 from node.store.port import Transaction
@@ -40,18 +38,10 @@ class Outcomes:
             return
         code = result.code
         if result.issue is not None:
-            await links.update(
-                tx,
-                replace(
-                    link,
-                    twin=link.twin or result.issue,
-                    twin_key=result.key or link.twin_key,
-                    twin_url=result.url or link.twin_url,
-                ),
-            )
+            await links.set_twin(tx, link.id, twin=result.issue, key=result.key, url=result.url)
         detail = {"revision": sent.revision, "code": int(code), "text": code.sentence}
         await history.add(tx, incoming_event(row, link, now, "outcome", detail))
-        if code.refused:
+        if code.refused and link.state == links.ACTIVE:
             problem = Problem(
                 connection_id=row.connection_id,
                 stage=problems.OUTCOME,
@@ -59,7 +49,7 @@ class Outcomes:
                 issue_key=link.issue_key,
                 code=code.name,
                 message=f"{link.issue_key} did not arrive as it is here. {code.sentence}",
-                advice="Ask the other side's admin; the next change of the issue is sent in any case.",
+                advice=_advice(code, link.issue_key),
             )
             await problems.report(tx, problem, now_ms=now)
         elif code.final:
@@ -68,12 +58,14 @@ class Outcomes:
     async def removed(self, row: Received, message: IssueRemoved) -> Settled:
         """End a link whose issue is gone at the peer; ours stays as it is."""
         party = await self._site.rules.party(row.connection_id)
-        link = await self._site.store.read(lambda tx: links.find(tx, row.connection_id, twin=message.issue))
         detail = {"reason": f"the other side's issue was {message.reason}"}
 
         async def work(tx: Transaction) -> None:
+            link = await links.find(tx, row.connection_id, twin=message.issue)
             if link is not None and link.state == links.ACTIVE:
-                await links.update(tx, replace(link, state=links.ENDED))
+                await links.set_state(tx, link.id, links.ENDED)
+                for stage in (problems.OUTCOME, problems.FILE):
+                    await problems.close(tx, stage=stage, ref=link.id)
                 await history.add(tx, incoming_event(row, link, self._site.clock.now_ms(), "ended", detail))
             await self._endings.end_row(tx, row, party, Code.APPLIED)
 
@@ -96,3 +88,9 @@ class Outcomes:
 
         await self._site.store.write(work)
         return Settled.DONE
+
+
+def _advice(code: Code, key: str) -> str:
+    if code is Code.TARGET_GONE:
+        return f"To have a new issue made there, bring it in again: accord sync CONNECTION {key}"
+    return "Ask the other side's admin; the next change of the issue is sent in any case."

@@ -14,7 +14,8 @@ from enum import Enum
 from node.errors import AccordError, TrackerError, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Origin, Shared, Skip
-from node.store import connections, history, links, outbox, problems, shadows, steps
+from node.store import connections, history, inbox, links, outbox, problems, shadows, steps
+from node.store.errors import StoreError
 from node.store.history import Event
 from node.store.links import Link
 from node.store.port import Transaction
@@ -23,13 +24,14 @@ from node.store.shadows import Shadow
 from node.sync import last_look
 from node.sync.content import FileDigest, content_of, differs, replica_of
 from node.sync.contexts import outgoing_context
+from node.sync.leftovers import adopt_leftovers
 from node.sync.merge import same
 from node.sync.message import replica_message
 from node.sync.site import Party, Site
 from node.trackers.fields import field_values
 from node.trackers.issue import Issue
 from protocol.errors import ProtocolError
-from protocol.messages import IssueRemoved, dump_message
+from protocol.messages import Code, IssueRemoved, dump_message
 from protocol.replica import Replica
 
 
@@ -44,12 +46,16 @@ class Sent(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The outcome for one connection; ``error`` where its rules or the issue's content stopped it."""
+    """The outcome for one connection; ``error`` where its rules or the issue's content stopped it.
+
+    ``whole`` is False where a file had to be left out.
+    """
 
     party: Party
     sent: Sent | None
     reason: str = ""
     error: AccordError | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,10 @@ class Outgoing:
 
         ``also`` runs in the last transaction, and only if no connection failed or has to wait: it forgets the notice.
         An issue that is older than what is known already is only a late notice.
+
+        Raises:
+            TrackerError: the tracker could not be asked; TrackerNotFound where the issue is gone.
+            StoreError: nothing of the last step was stored.
         """
         async with self._site.locks.hold(issue_lock(issue.id)):
             shadow = await self._site.store.read(lambda tx: shadows.read(tx, issue.id))
@@ -88,24 +98,45 @@ class Outgoing:
             if found and shadow is not None and _is_before_our_write(issue, shadow):
                 issue = await self._site.tracker.issue(issue.id)
             left = [await self._look(link, issue, shadow) for link in found]
-            if any(one.error or one.sent is Sent.LATER for one in left):
+            if any(one.sent is Sent.LATER for one in left):
                 return left
 
             async def settle(tx: Transaction) -> None:
                 if found:
-                    await shadows.write(tx, issue, updated_ms=millis(issue))
-                await also(tx)
+                    await self._remember(tx, issue, shadow, list(zip(found, left, strict=True)))
+                if not any(one.error for one in left):
+                    await also(tx)
 
             await self._site.store.write(settle)
             return left
 
+    async def _remember(
+        self, tx: Transaction, issue: Issue, shadow: Shadow | None, looked: list[tuple[Link, Left]]
+    ) -> None:
+        """Keep the state that was looked at, and what people changed in it where it could not be sent yet."""
+        await shadows.write(tx, issue, updated_ms=millis(issue))
+        for link, one in looked:
+            if one.error is not None:
+                edited = dict.fromkeys(_edited_here(shadow, issue), link.revision + 1)
+                await links.update(tx, replace(link, edited={**link.edited, **edited}))
+            elif one.sent is Sent.UNCHANGED and one.whole:
+                await problems.close(tx, stage=problems.FILE, ref=link.id)
+        if any(link.issue_key != issue.key for link, _ in looked):
+            await links.set_key(tx, issue.id, issue.key)
+
     async def begin(self, connection_id: int, issue: Issue) -> Left:
-        """Bring an issue under sync on a connection, and send it; one that is linked is looked at again."""
+        """Bring an issue under sync on a connection, and send it; one that is linked is looked at again.
+
+        One whose link has ended, or whose twin the peer does not have any more, begins anew: the peer makes a new twin.
+        """
         async with self._site.locks.hold(issue_lock(issue.id)):
             party = await self._site.rules.party(connection_id)
             link = await self._site.store.read(lambda tx: links.find(tx, connection_id, issue_id=issue.id))
-            if link is not None and link.state == links.ENDED:
-                link = replace(link, state=links.ACTIVE, sent=None)
+            shadow = await self._site.store.read(lambda tx: shadows.read(tx, issue.id))
+            if shadow is not None and (millis(issue) < shadow.updated_ms or _is_before_our_write(issue, shadow)):
+                issue = await self._site.tracker.issue(issue.id)
+            if link is not None and await self._has_lost_its_twin(link):
+                link = await self._anew(link)
             if link is None:
                 link = Link(
                     connection_id=party.id,
@@ -114,16 +145,45 @@ class Outgoing:
                     handle=party.names.handle("issue", issue.id),
                     created_ms=self._site.clock.now_ms(),
                 )
-            shadow = await self._site.store.read(lambda tx: shadows.read(tx, issue.id))
-            return await self._look(link, issue, shadow)
+            left = await self._look(link, issue, shadow)
+            if link.issue_key != issue.key:
+                await self._site.store.write(lambda tx: links.set_key(tx, issue.id, issue.key))
+            return left
 
-    async def again(self, link: Link) -> None:
-        """Send the known state of a linked issue once more, although the peer was taken to know it: it has lost it."""
+    async def _has_lost_its_twin(self, link: Link) -> bool:
+        if link.state == links.ENDED:
+            return True
+        found = await self._site.store.read(lambda tx: problems.open_of_ref(tx, problems.OUTCOME, link.id))
+        return any(one.code == Code.TARGET_GONE.name for one in found)
+
+    async def _anew(self, link: Link) -> Link:
+        """Let a link begin again with nothing agreed on; its revisions go on, so that no message is said twice."""
+        fresh = replace(
+            link, state=links.ACTIVE, born=False, twin=None, twin_key=None, twin_url=None, seen=0, sent=None,
+            sent_changed={}, edited={}, received=None, received_changed={}, draft={},
+        )  # fmt: skip
+
+        async def work(tx: Transaction) -> None:
+            await links.forget_twin(tx, link.id)
+            await links.update(tx, fresh)
+            await links.set_state(tx, link.id, links.ACTIVE)
+            await problems.close(tx, stage=problems.OUTCOME, ref=link.id)
+
+        await self._site.store.write(work)
+        return fresh
+
+    async def again(self, link: Link) -> Left | None:
+        """Send the known state of a linked issue once more, although the peer was taken to know it: it has lost it.
+
+        Return None where there is nothing to send any more.
+        """
         async with self._site.locks.hold(issue_lock(link.issue_id)):
             shadow = await self._site.store.read(lambda tx: shadows.read(tx, link.issue_id))
             current = await self._site.store.read(lambda tx: links.by_id(tx, link.id))
-            if shadow is not None and current is not None and current.state == links.ACTIVE:
-                await self._look(current, shadow.issue, shadow, force=True)
+            if current is None or current.state != links.ACTIVE:
+                return None
+            issue = shadow.issue if shadow is not None else await self._site.tracker.issue(link.issue_id)
+            return await self._look(current, issue, shadow, force=True)
 
     async def gone(self, issue_id: str, *, also: Also = _nothing) -> None:
         """Tell the peers that our issue was deleted, and end its links. Their twins stay as they are."""
@@ -152,7 +212,10 @@ class Outgoing:
             revision=revision,
             reason="deleted" if reason == "deleted" else "unlinked",
         )
-        await links.update(tx, replace(link, state=links.ENDED, revision=revision))
+        await links.update(tx, replace(link, revision=revision))
+        await links.set_state(tx, link.id, links.ENDED)
+        for stage in (problems.OUTCOME, problems.FILE):
+            await problems.close(tx, stage=stage, ref=link.id)
         await outbox.enqueue(
             tx,
             connection_id=link.connection_id,
@@ -185,14 +248,14 @@ class Outgoing:
             return Left(party, None, error=error)
         except ProtocolError as error:
             return Left(party, None, error=AccordError(f"{issue.key}: {error}", advice=getattr(error, "advice", "")))
+        except StoreError:
+            raise
         except AccordError as error:
             return Left(party, None, error=error)
 
     async def _send(self, party: Party, link: Link, issue: Issue, shadow: Shadow | None, *, force: bool) -> Left:
         site = self._site
-        pending = await site.store.read(lambda tx: steps.any_on_issue(tx, issue.id))
-        if pending or (link.twin is not None and link.sent is None and link.received is None):
-            # Something that we made may be on the issue and not be known as ours yet: it must not go out as ours.
+        if await self._is_being_written(link, issue):
             return Left(party, Sent.LATER, "an incoming change is being written")
         rules = await site.rules.outgoing(party.id)
         shared = await rules.evaluate(issue, await outgoing_context(site, party, link))
@@ -206,12 +269,26 @@ class Outgoing:
             url=site.browse_url(issue.key),
         )  # fmt: skip
         if link.id and not force and not differs(link.sent, content_of(replica)):
-            return Left(party, Sent.UNCHANGED)
+            return Left(party, Sent.UNCHANGED, whole=not left_out)
         last_look.refuse(replica, shared=shared, issue=issue, ruleset=rules.ruleset, policy=site.guard)
         made_by = _MadeBy(rules.version, shared.origins)
         await self._queue(party, link, issue, shadow, replica, made_by, files.values(), left_out)
         site.wake_sender(party.id)
-        return Left(party, Sent.QUEUED)
+        return Left(party, Sent.QUEUED, whole=not left_out)
+
+    async def _is_being_written(self, link: Link, issue: Issue) -> bool:
+        """Tell whether something that we made may be on the issue and not be known as ours: it must not go out as ours.
+
+        What nobody is busy with any more is found out here instead.
+        """
+        site, twin = self._site, link.twin
+        pending = await site.store.read(lambda tx: steps.on_issue(tx, issue.id))
+        if any(one.in_work for one in pending):
+            return True
+        await adopt_leftovers(site, issue.id, pending)
+        if twin is None or link.sent is not None or link.received is not None:
+            return False
+        return await site.store.read(lambda tx: inbox.is_in_work(tx, link.connection_id, twin))
 
     async def _note_skip(self, link: Link, version: int, skip: Skip) -> None:
         """Remember that a rule kept an issue that is in sync from leaving, so that it can be explained."""
@@ -245,7 +322,8 @@ class Outgoing:
         message, content, changed = made.message, made.content, made.changed
         revision = message.revision
         payload = dump_message(message)
-        edited = {**link.edited, **dict.fromkeys(_edited_here(shadow, issue), revision)}
+        ours = {*_edited_here(shadow, issue), *_made_from(changed, made_by.origins, link)}
+        edited = {**link.edited, **dict.fromkeys(ours, revision)}
         after = replace(
             link, issue_key=issue.key, revision=revision, sent=content, sent_changed=message.changed, edited=edited,
             synced_ms=now,
@@ -257,6 +335,7 @@ class Outgoing:
                 await links.update(tx, after)
             else:
                 stored = await links.insert(tx, after)
+            if shadow is None:
                 await shadows.write(tx, issue, updated_ms=millis(issue))
             await connections.set_synced(tx, party.id, now)
             await outbox.enqueue(
@@ -365,6 +444,16 @@ def _edited_here(shadow: Shadow | None, issue: Issue) -> list[str]:
         return []
     before, after = field_values(shadow.issue), field_values(issue)
     return [name for name in {*before, *after} if not same(before.get(name), after.get(name))]
+
+
+def _made_from(changed: AbstractSet[str], origins: Mapping[str, Origin], link: Link) -> set[str]:
+    """Name our fields from which changed fields of a replica were made: both sides must judge a conflict alike.
+
+    Nothing was changed in the first replica of a link.
+    """
+    if link.sent is None:
+        return set()
+    return {source for name in changed if name in origins for source in origins[name].sources}
 
 
 def issue_lock(issue_id: str) -> str:
