@@ -29,7 +29,7 @@ from node.sync.endings import Endings, Settled, incoming_event
 from node.sync.job import Job
 from node.sync.merge import Conflict, Merged, merge, same
 from node.sync.outcomes import Outcomes
-from node.sync.outgoing import issue_lock
+from node.sync.outgoing import edited_here, issue_lock
 from node.sync.plan import STATUS, TRANSITION, plan_create, plan_update, wishes
 from node.sync.site import Party, Site
 from node.trackers.fields import field_values, with_fields
@@ -105,7 +105,7 @@ class Incoming:
             job = Job(row=row, message=message, party=party, link=link, ours=None, items=items)
             try:
                 if link is not None:
-                    job = replace(job, ours=await self._ours(link))
+                    job = await self._with_ours(job, link)
                 return await self._apply(job, stack)
             except TrackerError as error:
                 if error.temporary:
@@ -123,14 +123,16 @@ class Incoming:
                 return None
         return link
 
-    async def _ours(self, link: Link) -> Shadow | None:
-        """Return our issue as it is now: the shadow while webhooks keep it fresh, else the tracker's own word."""
+    async def _with_ours(self, job: Job, link: Link) -> Job:
+        """Add our issue as it is now: the shadow while webhooks keep it fresh, else the tracker's own word."""
         site = self._site
         shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
         if shadow is not None and site.shadows_are_fresh():
-            return shadow
+            return replace(job, ours=shadow)
         issue = await site.tracker.issue(link.issue_id)
-        return Shadow(issue, shadow.updated_ms if shadow else 0)
+        if shadow is None:
+            return replace(job, ours=Shadow(issue, 0))
+        return replace(job, ours=replace(shadow, issue=issue), unseen=frozenset(edited_here(shadow, issue)))
 
     async def _apply(self, job: Job, stack: AsyncExitStack) -> Settled:
         site, message = self._site, job.message
@@ -183,8 +185,9 @@ class Incoming:
             for name, value in wanted.items()
             if name not in link.draft and not _depends(draft, name, set(message.changed))
         }
-        edited = {name for name, revision in link.edited.items() if revision > message.seen}
-        overtaken = {name for name, revision in link.edited.items() if revision > (link.received or {}).get("seen", 0)}
+        last_seen = (link.received or {}).get("seen", 0)
+        edited = job.unseen | {name for name, revision in link.edited.items() if revision > message.seen}
+        overtaken = job.unseen | {name for name, revision in link.edited.items() if revision > last_seen}
         return merge(
             wanted,
             field_values(ours),
@@ -248,8 +251,9 @@ class Incoming:
         if link is None:
             raise AssertionError("an applied replica has a link")
         items = await site.store.read(lambda tx: links.items(tx, link.id))
-        shadow = job.ours or await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
-        before = shadow.issue if shadow else None
+        shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id)) or job.ours
+        ours = job.ours or shadow
+        before = ours.issue if ours else None
         after = with_items(with_fields(before, applied.written), draft, items) if before else None
         holds = field_values(after) if after else {}
         born = link.sent is None  # the issue came into being by the peer's wish
@@ -289,9 +293,11 @@ class Incoming:
             for other in others:
                 edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}
                 await links.update(tx, replace(other, edited=edited))
-            if after is not None:
-                pending = {**(shadow.pending if shadow else {}), **without(applied.written, TRANSITION)}
-                await shadows.write(tx, after, updated_ms=shadow.updated_ms if shadow else 0, pending=pending)
+            if shadow is not None:
+                # What people changed unseen is left out of it, so that the notice of that still finds a change.
+                known = with_items(with_fields(shadow.issue, applied.written), draft, items)
+                pending = {**shadow.pending, **without(applied.written, TRANSITION)}
+                await shadows.write(tx, known, updated_ms=shadow.updated_ms, pending=pending)
             for conflict in merged.conflicts:
                 await history.add(tx, incoming_event(job.row, link, now, "conflict", _told(conflict), rule_version))
             detail = {"revision": message.revision, "fields": sorted(applied.written), "log": list(draft.log)}

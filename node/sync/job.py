@@ -15,7 +15,10 @@ from protocol.messages import IssueReplica
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """``link`` and ``ours`` are None while the issue does not exist here; ``items`` are what the sync made on it."""
+    """``link`` and ``ours`` are None while the issue does not exist here; ``items`` are what the sync made on it.
+
+    ``unseen`` names fields that people changed here since the state that we knew: no notice of that has come yet.
+    """
 
     row: Received
     message: IssueReplica
@@ -23,3 +26,4 @@ class Job:
     link: Link | None
     ours: Shadow | None
     items: Sequence[TwinItem]
+    unseen: frozenset[str] = frozenset()

@@ -117,7 +117,7 @@ class Outgoing:
         await shadows.write(tx, issue, updated_ms=millis(issue))
         for link, one in looked:
             if one.error is not None:
-                edited = dict.fromkeys(_edited_here(shadow, issue), link.revision + 1)
+                edited = dict.fromkeys(edited_here(shadow, issue), link.revision + 1)
                 await links.update(tx, replace(link, edited={**link.edited, **edited}))
             elif one.sent is Sent.UNCHANGED and one.whole:
                 await problems.close(tx, stage=problems.FILE, ref=link.id)
@@ -322,7 +322,7 @@ class Outgoing:
         message, content, changed = made.message, made.content, made.changed
         revision = message.revision
         payload = dump_message(message)
-        ours = {*_edited_here(shadow, issue), *_made_from(changed, made_by.origins, link)}
+        ours = {*edited_here(shadow, issue), *_made_from(changed, made_by.origins, link)}
         edited = {**link.edited, **dict.fromkeys(ours, revision)}
         after = replace(
             link, issue_key=issue.key, revision=revision, sent=content, sent_changed=message.changed, edited=edited,
@@ -438,7 +438,7 @@ def _is_before_our_write(issue: Issue, shadow: Shadow) -> bool:
     return any(not same(shown.get(name), value) for name, value in shadow.pending.items())
 
 
-def _edited_here(shadow: Shadow | None, issue: Issue) -> list[str]:
+def edited_here(shadow: Shadow | None, issue: Issue) -> list[str]:
     """Name the fields that people changed here: our own writes are in the shadow already."""
     if shadow is None:
         return []
