@@ -140,7 +140,7 @@ class Node:
             crash_point=self._crash_point,
         )
         self._engine = MontyEngine(clock=clock)
-        facts = CachedFacts(self._tracker)
+        facts = self._facts = CachedFacts(self._tracker, user_map=settings.users)
         self._rules = RuleBook(self._store, clock, keys=keys, engine=self._engine)
         site = Site(
             store=self._store,
@@ -179,7 +179,7 @@ class Node:
             secret=None,
             wake=self._changes.crew.wake,
         )
-        self._operations = Operations(site, outgoing, wake=self._wake_all)
+        self._operations = Operations(site, outgoing, wake=self._look_anew)
         self._checks = Checks(
             self._store,
             self._tracker,
@@ -298,6 +298,11 @@ class Node:
     def _wake_all(self) -> None:
         self._changes.crew.wake()
         self._inbox.crew.wake()
+
+    def _look_anew(self) -> None:
+        """A person put something right, maybe in Jira: ask it again, and try what waited."""
+        self._facts.refresh()
+        self._wake_all()
 
     async def _connected(self) -> None:
         self._reregister.set()

@@ -86,6 +86,8 @@ class Settings(_Settings):
     jira: JiraSettings
     sync: SyncSettings = SyncSettings()
     guard: GuardSettings = GuardSettings()
+    users: dict[str, str] = Field(default_factory=dict)
+    """The user map: a name or e-mail address of a peer's people, and our user id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class Operations:
         for start in range(0, len(keys), SEARCH_PAGE):
             part = keys[start : start + SEARCH_PAGE]
             found = await self._fetch(part)
+            await self._outgoing.prepare(connection.id, list(found.values()))
             for key in part:
                 issue = found.get(key)
                 results.append(

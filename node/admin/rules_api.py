@@ -87,6 +87,7 @@ class RulesApi:
         base = "/api/v1/connections/{name}/rules"
         add("GET", base, self._show)
         add("GET", f"{base}/history", self._history)
+        add("GET", f"{base}/fields", self._fields)
         add("POST", f"{base}/check", self._check)
         add("POST", f"{base}/import", self._import)
         add("POST", f"{base}/diff", self._diff)
@@ -100,6 +101,9 @@ class RulesApi:
 
     async def _show(self, request: web.Request) -> web.Response:
         return answer(await self._desk.publishing.show(_name(request)))
+
+    async def _fields(self, request: web.Request) -> web.Response:
+        return answer(await self._desk.publishing.fields(_name(request)))
 
     async def _history(self, request: web.Request) -> web.Response:
         given = request.query.get("direction")

@@ -1,4 +1,4 @@
-"""Commands around rules: `accord rules show|export|import|check|diff|history|rollback|convert`.
+"""Commands around rules: `accord rules show|fields|export|import|check|diff|history|rollback|convert`.
 
 Files of a connection are ``FOLDER/CONNECTION/outgoing.toml`` and ``incoming.toml``, with test cases in ``cases/``
 beside them. What looks at issues (preview, compare, record, test, explain) is in ``rules_look``.
@@ -96,6 +96,21 @@ def show(terminal: Terminal, connection: str, direction: str | None) -> None:
         if shown["why"]:
             plain(terminal, f"  {shown['why']}")
         plain(terminal, "\n" + indent(shown["text"]))
+
+
+@rules.command()
+@click.argument("connection")
+@click.pass_obj
+def fields(terminal: Terminal, connection: str) -> None:
+    """Read the fields of your Jira anew: names, kinds and values, as rules write them."""
+    data = terminal.node.call("GET", f"{base(connection)}/fields")
+    if terminal.data(data):
+        return
+    terminal.table(
+        ("Field", "Kind", "Values"),
+        [(one["name"], one["kind"], ", ".join(one["values"])) for one in data["fields"]],
+        empty="This Jira shows no fields.",
+    )
 
 
 @rules.command()

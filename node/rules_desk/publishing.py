@@ -256,6 +256,16 @@ class Publishing:
         done = await self._publish(connection, rules, author=author, why=reason)
         return {**done, "modes": {ruleset.direction: mode(ruleset) for ruleset in rules}}
 
+    async def fields(self, name: str) -> dict[str, Any]:
+        """Read the fields of our Jira anew and return them as rules name them, with kind and allowed values."""
+        connection = await self.connection(name)
+        self._refresh()
+        found = []
+        for field in await self._facts.field_names():
+            allowed = await self._facts.allowed_values(connection.project, None, field)
+            found.append({"name": field, "kind": await self._facts.kind(field), "values": sorted(allowed or ())})
+        return {"connection": name, "project": connection.project, "fields": found}
+
     async def _kinds(self) -> dict[str, str]:
         names = [name for name in await self._facts.field_names() if is_custom(name)]
         return {name: kind for name in names if (kind := await self._facts.kind(name)) is not None}

@@ -122,8 +122,8 @@ async def tip(reader: Reader, connection_id: int) -> tuple[int, bytes] | None:
 async def tips(reader: Reader) -> dict[bytes, tuple[int, bytes]]:
     """Return number and hash of the last row of every chain, by the connection's bytes on the wire."""
     rows = await reader.fetch_all(
-        "SELECT conn, number, hash FROM ledger JOIN (SELECT connection_id AS id, max(number) AS last FROM ledger "
-        "GROUP BY connection_id) AS ends ON ledger.connection_id = ends.id AND ledger.number = ends.last"
+        "SELECT l.conn, l.number, l.hash FROM connection AS c JOIN ledger AS l ON l.connection_id = c.id "
+        "AND l.number = (SELECT max(number) FROM ledger WHERE connection_id = c.id)"
     )
     return {row["conn"]: (row["number"], row["hash"]) for row in rows}
 

@@ -6,7 +6,7 @@ impossible by content, so every crash in here is survived by looking at the issu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -14,6 +14,7 @@ from enum import Enum
 from node.errors import AccordError, TrackerError, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Origin, Shared, Skip
+from node.rules.ruleset import is_visual
 from node.store import connections, history, inbox, links, outbox, problems, shadows, steps
 from node.store.errors import StoreError
 from node.store.history import Event
@@ -65,6 +66,9 @@ class _MadeBy:
     version: int
     origins: Mapping[str, Origin]
 
+
+FEW = 4
+"""Issues below which a batch of scripts saves nothing."""
 
 Also = Callable[[Transaction], Awaitable[None]]
 
@@ -124,6 +128,27 @@ class Outgoing:
         if any(link.issue_key != issue.key for link, _ in looked):
             await links.set_key(tx, issue.id, issue.key)
 
+    async def prepare(self, connection_id: int, issues: Sequence[Issue]) -> None:
+        """Evaluate issues that may enter sync at once, before each is looked at: scripts run in batches and are kept.
+
+        What fails here fails again when the issue itself is looked at, and is told there.
+        """
+        rules = await self._site.rules.outgoing(connection_id)
+        if len(issues) < FEW or is_visual(rules.ruleset):
+            return
+        party = await self._site.rules.party(connection_id)
+        ready = [(one, await outgoing_context(self._site, party, self._new_link(party, one))) for one in issues]
+        await rules.evaluate_many(ready)
+
+    def _new_link(self, party: Party, issue: Issue) -> Link:
+        return Link(
+            connection_id=party.id,
+            issue_id=issue.id,
+            issue_key=issue.key,
+            handle=party.names.handle("issue", issue.id),
+            created_ms=self._site.clock.now_ms(),
+        )
+
     async def begin(self, connection_id: int, issue: Issue) -> Left:
         """Bring an issue under sync on a connection, and send it; one that is linked is looked at again.
 
@@ -138,13 +163,7 @@ class Outgoing:
             if link is not None and await self._has_lost_its_twin(link):
                 link = await self._anew(link)
             if link is None:
-                link = Link(
-                    connection_id=party.id,
-                    issue_id=issue.id,
-                    issue_key=issue.key,
-                    handle=party.names.handle("issue", issue.id),
-                    created_ms=self._site.clock.now_ms(),
-                )
+                link = self._new_link(party, issue)
             left = await self._look(link, issue, shadow)
             if link.issue_key != issue.key:
                 await self._site.store.write(lambda tx: links.set_key(tx, issue.id, issue.key))
@@ -157,11 +176,8 @@ class Outgoing:
         return any(one.code == Code.TARGET_GONE.name for one in found)
 
     async def _anew(self, link: Link) -> Link:
-        """Let a link begin again with nothing agreed on; its revisions go on, so that no message is said twice."""
-        fresh = replace(
-            link, state=links.ACTIVE, born=False, twin=None, twin_key=None, twin_url=None, seen=0, sent=None,
-            sent_changed={}, edited={}, received=None, received_changed={}, draft={},
-        )  # fmt: skip
+        """Let a link begin again; what was made for the twin that is gone is forgotten."""
+        fresh = begun_anew(link)
 
         async def work(tx: Transaction) -> None:
             await links.forget_twin(tx, link.id)
@@ -454,6 +470,14 @@ def _made_from(changed: AbstractSet[str], origins: Mapping[str, Origin], link: L
     if link.sent is None:
         return set()
     return {source for name in changed if name in origins for source in origins[name].sources}
+
+
+def begun_anew(link: Link) -> Link:
+    """Return a link with nothing agreed on; its revisions go on, so that no message is said twice."""
+    return replace(
+        link, state=links.ACTIVE, born=False, twin=None, twin_key=None, twin_url=None, seen=0, sent=None,
+        sent_changed={}, edited={}, received=None, received_changed={}, draft={},
+    )  # fmt: skip
 
 
 def issue_lock(issue_id: str) -> str:

@@ -297,6 +297,7 @@ async def test_a_person_works_with_rules_from_the_command_line(parties: Parties,
     async def command(*arguments: str, status: int = 0) -> str:
         return await asyncio.to_thread(lambda: run(alice, *arguments, status=status))
 
+    assert "priority" in await command("rules", "fields", name)
     await command("rules", "export", name, folder)
     path = tmp_path / "rules" / name / "outgoing.toml"
     text = path.read_text("utf-8")
@@ -320,3 +321,51 @@ async def test_a_person_works_with_rules_from_the_command_line(parties: Parties,
     assert json.loads(await command("--json", "ledger", "verify"))["sound"]
     assert "version 2" in await command("rules", "rollback", name, "outgoing", "0")
     assert "version 3" in await command("rules", "convert", name, "script", "--direction=outgoing")
+
+
+async def test_scripts_find_linked_issues_and_people(parties: Parties) -> None:
+    """A script of Bob's finds his twin of an issue that Alice names, and his user through the user map."""
+    alice, bob = parties
+    settings = bob.folder.settings()
+    bob.folder.write_settings(settings.model_copy(update={"users": {"Ada of Blue": "bob"}}))
+    await bob.stop()
+    await bob.start()
+    first = await alice.create(summary="First")
+    await alice.sync(first)
+    twin = await alice.twin(first)
+    await quiet(alice, bob)
+    await publish(
+        alice,
+        outgoing='direction = "outgoing"\nmethod = "manual"\n\n[[step]]\nname = "A"\nscript = """\n'
+        'replica.key = issue.key\nreplica.summary = issue.summary\nreplica.custom["after"] = issue.description\n'
+        'replica.custom["who"] = "Ada of Blue"\n"""\n',
+    )
+    await publish(
+        bob,
+        incoming='direction = "incoming"\nmethod = "automatic"\n\n[[step]]\nname = "B"\nscript = """\n'
+        'issue.summary = replica.summary\nissue.environment = sync.local_key(replica.custom["after"])\n'
+        'issue.assignee = users.by_map(replica.custom["who"])\n"""\n',
+    )
+    second = await alice.create(summary="Second", description=first)
+    [seen] = await preview(alice, second)
+    assert seen["result"] == "changes", seen
+    await alice.sync(second)
+    there = (await bob.issue(await alice.twin(second)))["fields"]
+    assert there["environment"] == twin
+    assert there["assignee"]["name"] == "bob"
+    [shown] = (await bob.call("POST", f"{rules(bob)}/preview/incoming", {"key": await alice.twin(second)}))["previews"]
+    assert {call["name"] for call in shown["calls"]} >= {"sync.local_key", "users.by_map"}
+    assert await alice.problems() == await bob.problems() == []
+
+
+async def test_many_issues_go_through_a_script_at_once(parties: Parties) -> None:
+    """A bulk run evaluates a script in batches; each issue leaves as it would have left alone, or fails alone."""
+    alice, bob = parties
+    await publish(alice, outgoing=SCRIPT.replace('log("', 'x = 1 // (issue.description != "zero")\nlog("'))
+    keys = [await alice.create(summary=f"number {at}", description="zero" if at == 3 else "d") for at in range(12)]
+    results = {one["key"]: one for one in await alice.sync(*keys)}
+    assert [key for key in keys if results[key]["result"] != "queued"] == [keys[3]]
+    assert "division" in results[keys[3]]["text"]
+    await quiet(alice, bob)
+    there = {one["fields"]["summary"] for one in (await bob.person.every_issue()).values()}
+    assert {f"NUMBER {at}" for at in range(12) if at != 3} <= there
