@@ -7,9 +7,10 @@ version it started with. Never evaluates a rule itself.
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from node.clock import Clock
-from node.errors import UsageError
+from node.errors import ConfigError, UsageError
 from node.keys import KeyFolder
 from node.rules.incoming import IncomingRules
 from node.rules.outgoing import OutgoingRules
@@ -21,6 +22,8 @@ from node.store.port import Transaction
 from node.store.rule_sets import StoredRuleSet
 from node.sync.names import Names
 from node.sync.site import Party
+
+_LOG = logging.getLogger(__name__)
 
 
 class RuleBook:
@@ -85,7 +88,11 @@ class RuleBook:
         for row in await self._store.read(connections.every):
             if row.conn is None or row.state not in {connections.ACTIVE, connections.DEACTIVATED}:
                 continue
-            ruleset = (await self.outgoing(row.id)).ruleset
+            try:
+                ruleset = (await self.outgoing(row.id)).ruleset
+            except ConfigError as error:
+                _LOG.warning("no issue enters %s by itself: %s", row.name, error.message)
+                continue
             if ruleset.method == "automatic":
                 found.append((await self.party(row.id), ruleset))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -62,7 +63,12 @@ class LedgerApi:
             if named is not None:
                 return rows, await ledger.newest(tx, named.id, before=before, limit=limit)
             until = FAR_FUTURE_MS if before is None else before
-            return rows, await ledger.of_issue(tx, about, before_ms=until, limit=limit)
+            entries = await ledger.of_issue(tx, about, before_ms=until, limit=limit)
+            files = sorted({digest for one in entries for digest in _files(one)})
+            if files:
+                at = sorted({one.connection_id for one in entries})
+                entries += await ledger.of_files(tx, at, files, limit=limit)
+            return rows, sorted(entries, key=lambda one: (-one.at_ms, one.connection_id, -one.number))[:limit]
 
         rows, entries = await self._store.read(look)
         if not entries and before is None and all(one.name != about for one in rows.values()):
@@ -70,6 +76,15 @@ class LedgerApi:
                 f"Nothing of {about} ever left.", advice="Name an issue of ours by its key, or a connection."
             )
         return answer({"about": about, "entries": [_shown(one, rows) for one in entries]})
+
+
+def _files(one: Entry) -> list[str]:
+    """Return the digests of the files that a message names."""
+    try:
+        files = json.loads(one.payload or b"{}").get("replica", {}).get("attachments") or ()
+        return [str(file["blob"]) for file in files]
+    except (ValueError, AttributeError, TypeError, KeyError):
+        return []
 
 
 def _shown(one: Entry, rows: dict[int, connections.Connection]) -> dict[str, Any]:

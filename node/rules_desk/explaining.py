@@ -16,8 +16,6 @@ from node.store.engine import Store
 from node.store.history import Recent
 from node.store.port import Reader
 
-MAX_SYNCS = 200
-
 
 class Explaining:
     """Explains syncs by what was stored with them."""
@@ -37,14 +35,16 @@ class Explaining:
 
         async def look(tx: Reader) -> tuple[dict[int, Connection], list[Recent]]:
             rows = {one.id: one for one in await connections.every(tx)}
+            if sync is not None:
+                found = await history.of_key(tx, sync, key)
+                return rows, [found] if found is not None else []
             events: list[Recent] = []
             for link in await links.by_key(tx, key):
                 for direction in (history.OUT, history.IN):
-                    events += await history.syncs(tx, link.id, direction, limit=MAX_SYNCS if sync else past)
+                    events += await history.syncs(tx, link.id, direction, limit=past)
             return rows, events
 
-        rows, events = await self._store.read(look)
-        chosen = [one for one in events if sync is None or one.id == sync]
+        rows, chosen = await self._store.read(look)
         if not chosen:
             what = f"{key} has no sync number {sync} in its history." if sync else f"{key} was never in sync."
             raise UsageError(what, advice=f"See what happened with: accord status {key}")

@@ -82,6 +82,16 @@ async def of_link(reader: Reader, link_id: int, *, limit: int = 50) -> list[Even
     return [_event(row) for row in rows]
 
 
+async def of_key(reader: Reader, event_id: int, issue_key: str) -> Recent | None:
+    """Return one event, if it is about this issue of ours."""
+    row = await reader.fetch_one(
+        "SELECT history.*, link.issue_key FROM history JOIN link ON link.id = history.link_id "
+        "WHERE history.id = :id AND link.issue_key = :key",
+        {"id": event_id, "key": issue_key},
+    )
+    return Recent(row["id"], row["issue_key"], _event(row)) if row else None
+
+
 async def syncs(reader: Reader, link_id: int, direction: str, *, limit: int) -> list[Recent]:
     """Return the newest syncs of a link in one direction: what was sent, applied or kept back by a rule."""
     rows = await reader.fetch_all(

@@ -7,6 +7,7 @@ may be dropped later and the chain still verifies. Statements and the hash only;
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -15,6 +16,8 @@ from protocol.primitives import tagged_hash_of_parts
 
 START = bytes(32)
 """What the first row of a chain names as the hash before it."""
+FILE = "blob"
+"""The kind of rows about the bytes of a file; their ``mid`` is its SHA-256 in hex."""
 _CONTEXT = b"accord ledger row 1"
 
 
@@ -149,6 +152,23 @@ async def of_issue(reader: Reader, issue_key: str, *, before_ms: int, limit: int
         f"SELECT {_LIST} FROM ledger WHERE at_ms <= :before AND (issue_key = :key OR link_id IN "  # noqa: S608 - our own names
         "(SELECT id FROM link WHERE issue_key = :key)) ORDER BY at_ms DESC, connection_id, number DESC LIMIT :limit",
         {"key": issue_key, "before": before_ms, "limit": limit},
+    )
+    return [_entry(row) for row in rows]
+
+
+async def of_files(reader: Reader, connection_ids: Sequence[int], digests: Sequence[str], *, limit: int) -> list[Entry]:
+    """Return what left of files, by SHA-256 in hex, on these connections, newest first."""
+    rows = await reader.fetch_all(
+        f"SELECT {_LIST} FROM ledger WHERE issue_key IS NULL AND kind = :kind "  # noqa: S608 - our own names
+        "AND mid IN (SELECT value FROM json_each(:digests)) "
+        "AND connection_id IN (SELECT value FROM json_each(:connections)) "
+        "ORDER BY at_ms DESC, connection_id, number DESC LIMIT :limit",
+        {
+            "kind": FILE,
+            "digests": json.dumps(list(digests)),
+            "connections": json.dumps(list(connection_ids)),
+            "limit": limit,
+        },
     )
     return [_entry(row) for row in rows]
 

@@ -241,7 +241,7 @@ def _file_leaving(sha256: str, chunks: dict[int, bytes], now_ms: int) -> Leaving
     """Return the ledger's row for chunks of one file; ``head`` covers the heads of their envelopes in order."""
     payload = json.dumps({"blob": sha256, "chunks": sorted(chunks)}, separators=(",", ":")).encode()
     head = hashlib.sha256(b"".join(chunks[index] for index in sorted(chunks))).digest()
-    return Leaving(at_ms=now_ms, kind="blob", head=head, payload=payload)
+    return Leaving(at_ms=now_ms, kind=ledger.FILE, mid=sha256, head=head, payload=payload)
 
 
 async def _next_batch(reader: Reader, connection_id: int) -> _Batch:

@@ -75,10 +75,11 @@ async def test_a_preview_is_exactly_what_leaves(parties: Parties) -> None:
     await alice.twin(key)
     await quiet(alice, bob)
     entries = (await alice.call("GET", f"/api/v1/ledger/of/{key}"))["entries"]
-    assert [json.loads(one["payload"]) for one in entries] == [seen["payload"]]
-    assert len(entries[0]["payload"].encode()) == seen["bytes"]
-    assert entries[0]["rule_version"] == 1
-    assert entries[0]["to"] == "Bob"
+    file, message = entries
+    assert json.loads(message["payload"]) == seen["payload"]
+    assert len(message["payload"].encode()) == seen["bytes"]
+    assert (message["rule_version"], message["to"]) == (1, "Bob")
+    assert json.loads(file["payload"]) == {"blob": seen["payload"]["replica"]["attachments"][0]["blob"], "chunks": [0]}
 
 
 async def test_rules_are_published_compared_and_rolled_back(parties: Parties) -> None:
