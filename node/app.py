@@ -336,7 +336,10 @@ class Node:
             return WebhookState(active=True, advice="An admin of Jira registered the webhook.")
         try:
             await self._tracker.fields()  # notices can be read only once the fields are known
-            state = await self._tracker.ensure_webhook(url, projects=projects, name=WEBHOOK_NAME)
+            visible = {one.key for one in await self._tracker.projects()}
+            # A project that was deleted or taken from us would make Jira refuse the filter for all of them.
+            watched = [key for key in projects if key in visible] or projects
+            state = await self._tracker.ensure_webhook(url, projects=watched, name=WEBHOOK_NAME)
         except TrackerError as error:
             _LOG.warning("the webhook could not be registered: %s", error.message)
             return WebhookState(active=False, advice=f"{error.message} It is tried again by itself.")

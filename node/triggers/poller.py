@@ -11,17 +11,18 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from node.clock import Clock
-from node.errors import TrackerError
+from node.errors import TrackerError, TrackerNonsense, TrackerRefused
 from node.store import changes, cursors, links, problems, shadows
 from node.store.engine import Store
 from node.store.port import Reader, Transaction
 from node.store.problems import Problem
 from node.sync.outgoing import millis
 from node.trackers.base import Tracker
+from node.trackers.issue import Issue
 
 OVERLAP_MS = 120_000
 """How far a sweep looks back beyond the newest change it has seen, and for how long: an index may lag 2 minutes."""
@@ -52,6 +53,34 @@ def _moved(mark: Mark, newest: int, begun_ms: int) -> Mark:
 
 async def _nowhere() -> frozenset[str]:
     return frozenset()
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one sweep has seen so far. ``trouble`` is in sentences: parts that could not be seen."""
+
+    since: int
+    newest: int
+    found: int = 0
+    trouble: list[str] = field(default_factory=list)
+
+
+def _part_missing(trouble: Sequence[str]) -> Problem:
+    shown = "; ".join(trouble[:MAX_TOLD])
+    more = f"; and {len(trouble) - MAX_TOLD} more" if len(trouble) > MAX_TOLD else ""
+    return Problem(
+        connection_id=None,
+        stage=problems.SWEEP,
+        ref=None,
+        issue_key=None,
+        code="PartOfSweep",
+        message=f"A sweep could not see everything: {shown}{more}",
+        advice="Let the sync user see the project again, or end the sync of its issues; the rest is swept.",
+    )
+
+
+MAX_TOLD = 5
+"""Troubles of one sweep that are told in full."""
 
 
 class Poller:
@@ -130,27 +159,52 @@ class Poller:
         begun_ms = self._clock.now_ms()
         mark = await self._mark(begun_ms)
         since = mark.newest if mark.settled else mark.newest - OVERLAP_MS
-        found, newest, cursor = 0, mark.newest, None
-        while True:
-            page = await self._tracker.updated_since(projects, since, cursor=cursor)
-            fresh: list[tuple[str, Mapping[str, Any]]] = []
-            for raw in page.issues:
-                issue = self._tracker.read_issue(raw)
-                newest = max(newest, millis(issue))
-                fresh.append((issue.id, raw))
-            found += await self._store_new(fresh)
-            cursor = page.next
-            if cursor is None:
-                break
-        after = _moved(mark, newest, begun_ms)
+        round_ = _Round(since=since, newest=mark.newest)
+        await self._sweep_all(projects, round_)
+        after = _moved(mark, round_.newest, begun_ms)
 
         async def work(tx: Transaction) -> None:
             await cursors.write(tx, CURSOR, json.dumps(asdict(after)))
-            await problems.close(tx, stage=problems.SWEEP, ref=None)
+            if round_.trouble:
+                await problems.report(tx, _part_missing(round_.trouble), now_ms=begun_ms)
+            else:
+                await problems.close(tx, stage=problems.SWEEP, ref=None)
 
         await self._store.write(work)
         self.last_ms = self._clock.now_ms()
-        return found
+        return round_.found
+
+    async def _sweep_all(self, projects: Sequence[str], round_: _Round) -> None:
+        """Ask for all projects in one search, and for each by itself where Jira refuses that.
+
+        So one that is gone, or was taken from us, does not hide the changes of the others.
+        """
+        try:
+            await self._sweep_projects(projects, round_)
+        except TrackerRefused as error:
+            if len(projects) == 1:
+                round_.trouble.append(f"project {projects[0]}: {error.message}")
+                return
+            for project in projects:
+                await self._sweep_all([project], round_)
+
+    async def _sweep_projects(self, projects: Sequence[str], round_: _Round) -> None:
+        cursor = None
+        while True:
+            page = await self._tracker.updated_since(projects, round_.since, cursor=cursor)
+            fresh: list[tuple[Issue, Mapping[str, Any]]] = []
+            for raw in page.issues:
+                try:
+                    issue = self._tracker.read_issue(raw)
+                except TrackerNonsense as error:
+                    round_.trouble.append(f"issue {str(raw.get('key'))[:64]}: {error.message}")
+                    continue
+                round_.newest = max(round_.newest, millis(issue))
+                fresh.append((issue, raw))
+            round_.found += await self._store_new(fresh)
+            cursor = page.next
+            if cursor is None:
+                return
 
     async def _mark(self, now_ms: int) -> Mark:
         stored = await self._store.read(lambda tx: cursors.read(tx, CURSOR))
@@ -160,9 +214,9 @@ class Poller:
         await self._store.write(lambda tx: cursors.write(tx, CURSOR, json.dumps(asdict(mark))))
         return mark
 
-    async def _store_new(self, page: Sequence[tuple[str, Mapping[str, Any]]]) -> int:
+    async def _store_new(self, page: Sequence[tuple[Issue, Mapping[str, Any]]]) -> int:
         """Store what is linked and newer than its shadow, and what may enter sync by itself."""
-        issues = {issue_id: self._tracker.read_issue(raw) for issue_id, raw in page}
+        issues = {issue.id: issue for issue, _ in page}
         times = {issue_id: millis(issue) for issue_id, issue in issues.items()}
         entered = await self._entered()
         now = self._clock.now_ms()
@@ -172,10 +226,9 @@ class Poller:
 
         linked, seen = await self._store.read(known)
         bodies = {
-            issue_id: json.dumps(raw)
-            for issue_id, raw in page
-            if (issue_id in linked or issues[issue_id].project.casefold() in entered)
-            and times[issue_id] > seen.get(issue_id, 0)
+            issue.id: json.dumps(raw)
+            for issue, raw in page
+            if (issue.id in linked or issue.project.casefold() in entered) and times[issue.id] > seen.get(issue.id, 0)
         }
 
         async def work(tx: Transaction) -> None:

@@ -98,12 +98,13 @@ def _fill(database: Path, links: int) -> None:
     with sqlite3.connect(database) as connection:
         (have,) = connection.execute("SELECT count(*) FROM link").fetchone()
         columns = [row[1] for row in connection.execute("PRAGMA table_info(link)") if row[1] != "id"]
-        copied = ", ".join(
-            {"issue_id": "'copy' || :n", "issue_key": "'ZZ-' || :n", "handle": "'h' || :n", "twin": "'t' || :n"}.get(
-                name, name
-            )
-            for name in columns
-        )
+        changed = {
+            "issue_id": "'copy' || :n",
+            "issue_key": "'UD-' || (100000 + :n)",
+            "handle": "'h' || :n",
+            "twin": "'t' || :n",
+        }
+        copied = ", ".join(changed.get(name, name) for name in columns)
         names = ", ".join(columns)
         for number in range(have, links):
             connection.execute(
@@ -112,6 +113,6 @@ def _fill(database: Path, links: int) -> None:
             )
             connection.execute(
                 "INSERT INTO shadow (issue_id, issue_key, updated_ms, body) "
-                "SELECT 'copy' || :n, 'ZZ-' || :n, updated_ms, body FROM shadow ORDER BY issue_id LIMIT 1",
+                "SELECT 'copy' || :n, 'UD-' || (100000 + :n), updated_ms, body FROM shadow ORDER BY issue_id LIMIT 1",
                 {"n": number},
             )
