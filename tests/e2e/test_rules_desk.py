@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -370,3 +371,32 @@ async def test_many_issues_go_through_a_script_at_once(parties: Parties) -> None
     await quiet(alice, bob)
     there = {one["fields"]["summary"] for one in (await bob.person.every_issue()).values()}
     assert {f"NUMBER {at}" for at in range(12) if at != 3} <= there
+
+
+async def test_the_ledger_after_a_restored_backup(parties: Parties, tmp_path: Path) -> None:
+    """A restored database lacks rows that were signed for: that is told, a person signs anew, and it goes on whole."""
+    alice, bob = parties
+    key = await alice.create(summary="One")
+    await alice.sync(key)
+    twin = await alice.twin(key)
+    await quiet(alice, bob)
+    await alice.stop()
+    shutil.copy(alice.folder.database, tmp_path / "backup.db")
+    await alice.start()
+    await alice.person.edit(key, {"summary": "Two"})
+    await quiet(alice, bob)
+    await alice.stop()
+    for path in alice.folder.root.glob("accord.db*"):
+        path.unlink()
+    shutil.copy(tmp_path / "backup.db", alice.folder.database)
+    await alice.start()
+    report = await alice.call("POST", "/api/v1/ledger/verify", {})
+    assert "The node signed for" in report["chains"][0]["broken"][0]["text"]
+    trouble = [one for one in (await alice.call("GET", "/api/v1/check"))["findings"] if one["what"] == "ledger"]
+    assert trouble[0]["state"] == "error"
+    await alice.call("POST", "/api/v1/ledger/sign-anew", {})
+    await alice.person.edit(key, {"summary": "Three"})
+    await quiet(alice, bob)
+    assert (await bob.issue(twin))["fields"]["summary"] == "Three"
+    report = await alice.call("POST", "/api/v1/ledger/verify", {})
+    assert report["sound"], report
