@@ -1,6 +1,7 @@
 """The composition root: the only place that names concrete adapters. Builds a node from its folder, starts, stops.
 
-Start: lock and migrate the database, listen, tell Jira where to report changes, sweep once, work off what waits.
+Start: lock and migrate the database, listen, tell Jira where to report changes, sweep once, look at what our people
+did while the node was away, then work off what the peers sent.
 Stop: take nothing new, let what runs end or be found again, close. Nothing here decides about an issue.
 """
 
@@ -64,6 +65,8 @@ _LOG = logging.getLogger(__name__)
 WEBHOOK_NAME = "Accord"
 REGISTER_SECONDS = 600.0
 """How often a node that could not register its webhook tries again."""
+CATCH_UP_SECONDS = 30.0
+"""How long received messages wait at the start for changes of our own people to be looked at."""
 PAIRING_SECONDS = 1.0
 """How often a node with an open invitation looks whether the connection has come into being."""
 
@@ -98,9 +101,9 @@ class Node:
         await self._ledger.start()
         await self._transport.start()
         self._changes.crew.start()
-        await self._inbox.start()
         self._resync.start()
         self._poller.start()
+        self._catching_up = asyncio.create_task(self._catch_up(), name="catching up")
         self._registrar = asyncio.create_task(self._keep_registered(), name="webhook registration")
         self._looking = asyncio.create_task(_tell_open_walls(), name="boundary of scripts")
         self._write_running()
@@ -190,6 +193,16 @@ class Node:
         )
         self._keys, self._node_key = keys, node_key
 
+    async def _catch_up(self) -> None:
+        """See what people did here while the node was away, before a peer's wish is written over it unseen."""
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                await self._poller.tried.wait()
+                await self._changes.caught_up()
+        except TimeoutError:
+            _LOG.warning("not all changes could be looked at within %.0f seconds; going on", CATCH_UP_SECONDS)
+        await self._inbox.start()
+
     async def _listen(self) -> None:
         settings = self._settings.node
         peers = web.Application(client_max_size=0)
@@ -249,6 +262,8 @@ class Node:
             self._looking.cancel()
             await asyncio.gather(self._registrar, self._looking, return_exceptions=True)
         await self._poller.stop()
+        self._catching_up.cancel()
+        await asyncio.gather(self._catching_up, return_exceptions=True)
         await self._changes.crew.stop()
         await self._inbox.stop()
         await self._resync.stop()

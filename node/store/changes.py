@@ -63,6 +63,20 @@ async def due(reader: Reader, now_ms: int, *, after: int = 0, limit: int = 100) 
     ]
 
 
+async def newest(reader: Reader) -> int:
+    """Return the id of the newest notice, 0 where there is none."""
+    row = await reader.fetch_one("SELECT max(id) AS id FROM change")
+    return (row["id"] or 0) if row else 0
+
+
+async def any_new(reader: Reader, up_to: int) -> bool:
+    """Tell whether nobody has looked yet at a notice up to row ``up_to``."""
+    row = await reader.fetch_one(
+        "SELECT 1 AS one FROM change WHERE state = 'new' AND id <= :up_to LIMIT 1", {"up_to": up_to}
+    )
+    return row is not None
+
+
 async def next_due_ms(reader: Reader, after_ms: int) -> int | None:
     """Return when the next waiting notice comes due that was not due at ``after_ms``."""
     row = await reader.fetch_one(

@@ -1,6 +1,7 @@
 """Steps: calls to the tracker that must not happen twice. Intent stored, call, result stored with the intent's end.
 
 An intent that is still here when the call is to be made means that a crash or a cut line came between: probe first.
+Setting fields may happen twice; its intent says which of our fields may be of our own writing without our knowing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from node.store.port import Reader, Transaction
+
+FIELDS = "fields"
+"""The calls that set fields."""
 
 CREATE = "create"
 """The call that makes an issue."""
@@ -22,7 +26,11 @@ _IN_WORK = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``issue`` is the peer's handle, ``key`` names the call, ``marker`` is what the call leaves in the tracker."""
+    """``issue`` is the peer's handle, ``key`` names the call, ``marker`` is what the call leaves in the tracker.
+
+    A file's marker is ``<SHA-256>/<size>``, because it carries nothing but its bytes; that of ``fields`` is a list of
+    their names, as JSON.
+    """
 
     issue: str
     key: str
@@ -40,10 +48,11 @@ async def open_steps(reader: Reader, connection_id: int, issue: str) -> dict[str
 
 
 async def intend(tx: Transaction, connection_id: int, steps: Sequence[Step]) -> None:
-    """Store intents; one that is stored already keeps its first time."""
+    """Store intents; one that is stored already keeps its first time and takes the new marker."""
     await tx.executemany(
         "INSERT INTO step (connection_id, issue, key, marker, since_ms) "
-        "VALUES (:connection_id, :issue, :key, :marker, :since_ms) ON CONFLICT DO NOTHING",
+        "VALUES (:connection_id, :issue, :key, :marker, :since_ms) "
+        "ON CONFLICT (connection_id, issue, key) DO UPDATE SET marker = excluded.marker",
         [{"connection_id": connection_id, **asdict(step)} for step in steps],
     )
 

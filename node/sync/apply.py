@@ -2,23 +2,27 @@
 
 A call that must not happen twice (creating the issue, a comment, a file, a worklog) leaves a marker in the tracker.
 An intent that is found stored already is probed by its marker before the call is made again. Setting fields, texts
-and statuses is repeatable and needs none of this.
+and statuses is repeatable; its intent is there so that nobody takes a value of ours for one of our people's, and it
+ends with the message.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from node.errors import AccordError, TrackerError, TrackerNotFound, TrackerRefused
 from node.rules.model import DraftAttachment, DraftComment, DraftWorklog
 from node.store import links, shadows, steps
 from node.store.engine import Transaction
-from node.store.steps import CREATE, Step
+from node.store.steps import CREATE, FIELDS, Step
 from node.sync.plan import (
     TRANSITION,
     AddComment,
@@ -38,7 +42,7 @@ from node.sync.plan import (
 from node.sync.site import Site
 from node.sync.transitions import move, perform
 from node.trackers.base import FileToAttach
-from node.trackers.issue import Issue, IssueRef, Value
+from node.trackers.issue import Attachment, Issue, IssueRef, Value
 
 
 @dataclass(slots=True)
@@ -110,19 +114,31 @@ class Applier:
 
     async def _intend(self, target: Target, operations: Sequence[Operation]) -> Mapping[str, Step]:
         """Store all intents of a plan at once; return those that were stored before: their calls may have happened."""
-        keys = [key for operation in operations for key in _keys(operation)]
-        if not keys:
+        fresh = [step for operation in operations for step in self._intents(target, operation)]
+        written = {name for operation in operations for name in _fields(operation)}
+        if not fresh and not written:
             return await self._site.store.read(lambda tx: steps.open_steps(tx, target.connection_id, target.peer_issue))
-        fresh = [self._step(target, key) for key in keys]
 
         async def work(tx: Transaction) -> Mapping[str, Step]:
             known = await steps.open_steps(tx, target.connection_id, target.peer_issue)
             await steps.intend(tx, target.connection_id, fresh)
+            if written:
+                names = json.dumps(sorted(written | attempted(known)))
+                step = Step(target.peer_issue, FIELDS, names, self._site.clock.now_ms())
+                await steps.intend(tx, target.connection_id, [step])
             return known
 
         known = await self._site.store.write(work)
         self._site.crash_point("intent stored")
         return known
+
+    def _intents(self, target: Target, operation: Operation) -> list[Step]:
+        if isinstance(operation, Attach):
+            return [
+                replace(self._step(target, _file_key(file.handle)), marker=f"{file.blob}/{file.size}")
+                for file in operation.files
+            ]
+        return [self._step(target, key) for key in _keys(operation)]
 
     async def _end(self, target: Target, key: str) -> None:
         async def work(tx: Transaction) -> None:
@@ -132,7 +148,7 @@ class Applier:
 
     async def _drop_unwanted(self, target: Target, wanted: AbstractSet[str], before: Mapping[str, Step]) -> None:
         """End intents of an earlier plan that this one no longer has: what such a call may have made is removed."""
-        for key in before.keys() - wanted:
+        for key in before.keys() - wanted - {FIELDS}:
             kind, _, _handle = key.partition(":")
             if kind == "comment" and target.ref is not None:
                 item_id = await self._site.tracker.find_comment(target.ref.id, before[key].marker)
@@ -144,6 +160,10 @@ class Applier:
                 if item_id is not None:
                     with suppress(TrackerNotFound):
                         await self._site.tracker.delete_worklog(target.ref.id, item_id)
+            elif kind == "attachment" and target.ref is not None:
+                for item_id in (await self._probe_files(target, {key: before[key].marker})).values():
+                    with suppress(TrackerNotFound):
+                        await self._site.tracker.delete_attachment(item_id)
             await self._end(target, key)
 
     async def _create(self, target: Target, operation: Create, before: Mapping[str, Step]) -> IssueRef:
@@ -265,11 +285,13 @@ class Applier:
         await self._site.store.write(work)
 
     async def _attach(self, target: Target, files: tuple[DraftAttachment, ...], before: Mapping[str, Step]) -> None:
-        found = await self._probe_files(target, [file for file in files if _file_key(file.handle) in before])
-        for handle, item_id in found.items():
-            blob = next(file.blob for file in files if file.handle == handle)
-            await self._made(target, _file_key(handle), TwinItem("attachment", handle, item_id, blob))
-        rest = tuple(file for file in files if file.handle not in found)
+        begun = {_file_key(file.handle): f"{file.blob}/{file.size}" for file in files}
+        found = await self._probe_files(target, {key: marker for key, marker in begun.items() if key in before})
+        for file in files:
+            key = _file_key(file.handle)
+            if key in found:
+                await self._made(target, key, TwinItem("attachment", file.handle, found[key], file.blob))
+        rest = tuple(file for file in files if _file_key(file.handle) not in found)
         if not rest:
             return
         try:
@@ -318,13 +340,17 @@ class Applier:
         await self._site.store.write(work)
         self._site.crash_point("result stored")
 
-    async def _probe_files(self, target: Target, files: Sequence[DraftAttachment]) -> dict[str, str]:
-        """Find files that a call whose answer was lost did attach: same name, size and bytes, not known as anybody's.
+    async def _probe_files(self, target: Target, markers: Mapping[str, str]) -> dict[str, str]:
+        """Find files that a call whose answer was lost did attach: same size and bytes, not known as anybody's.
 
-        Attachments carry no properties, so their bytes are the marker. What the stored shadow shows was there before
-        the call: it is not renewed while an intent is open.
+        Attachments carry no properties, so their bytes are the marker; their names may be changed by the tracker. What
+        the stored shadow shows was there before the call: it is not renewed while an intent is open.
+
+        Args:
+            target: where the plan is carried out.
+            markers: step to marker of each call.
         """
-        if not files:
+        if not markers:
             return {}
         site = self._site
         ref = _ref(target)
@@ -333,21 +359,25 @@ class Applier:
         shadow = await site.store.read(lambda tx: shadows.read(tx, ref.id))
         before_us = {attachment.id for attachment in shadow.issue.attachments} if shadow else set()
         free = [a for a in issue.attachments if a.id not in known and a.id not in before_us]
+        sizes = {marker.partition("/")[2] for marker in markers.values()}
+        bytes_of = {one.id: await self._marker_of(one) for one in free if str(one.size) in sizes}
         found: dict[str, str] = {}
-        for file in files:
-            for attachment in free:
-                if (attachment.name, attachment.size) != (file.name, file.size):
-                    continue
-                path = site.files.temporary()
-                try:
-                    await site.tracker.download(attachment, path, limit=site.max_file)
-                    if hashlib.sha256(path.read_bytes()).hexdigest() == file.blob:
-                        found[file.handle] = attachment.id
-                        free.remove(attachment)
-                        break
-                finally:
-                    path.unlink(missing_ok=True)
+        for key, marker in markers.items():
+            item_id = next((one for one, seen in bytes_of.items() if seen == marker), None)
+            if item_id is not None:
+                found[key] = item_id
+                del bytes_of[item_id]
         return found
+
+    async def _marker_of(self, attachment: Attachment) -> str:
+        """Read an attachment's bytes and return the marker that they are."""
+        path = self._site.files.temporary()
+        try:
+            await self._site.tracker.download(attachment, path, limit=self._site.max_file)
+            digest_of_bytes = await asyncio.to_thread(_sha256, path)
+        finally:
+            path.unlink(missing_ok=True)
+        return f"{digest_of_bytes}/{attachment.size}"
 
     async def _add_worklog(self, target: Target, worklog: DraftWorklog, before: Mapping[str, Step]) -> None:
         ref, key = _ref(target), f"worklog:{worklog.handle}"
@@ -398,6 +428,23 @@ def _keys(operation: Operation) -> list[str]:
     if isinstance(operation, AddWorklog):
         return [f"worklog:{operation.worklog.handle}"]
     return []
+
+
+def _fields(operation: Operation) -> list[str]:
+    if isinstance(operation, Edit):
+        return list(operation.fields)
+    return ["status"] if isinstance(operation, Move) else []
+
+
+def attempted(open_steps: Mapping[str, Step]) -> frozenset[str]:
+    """Name the fields of ours that may hold what the peer asked for although no result of the call is stored."""
+    step = open_steps.get(FIELDS)
+    return frozenset(json.loads(step.marker)) if step is not None else frozenset()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _transition_key(name: str) -> str:

@@ -7,6 +7,7 @@ its reason, for a person; it stops nothing else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
@@ -16,12 +17,12 @@ from typing import Any
 from node.errors import RuleError, TrackerError
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Skip
-from node.store import connections, history, inbox, links, shadows
+from node.store import connections, history, inbox, links, shadows, steps
 from node.store.inbox import Received
 from node.store.links import Link
 from node.store.port import Transaction
 from node.store.shadows import Shadow
-from node.sync.apply import Applied, Applier, Target
+from node.sync.apply import Applied, Applier, Target, attempted
 from node.sync.believed import believed, with_items, without
 from node.sync.content import FileDigest, content_of, replica_of
 from node.sync.contexts import incoming_context, outgoing_context
@@ -53,6 +54,8 @@ class Incoming:
         self._applier = Applier(site)
         self._endings = Endings(site)
         self._outcomes = Outcomes(site, self._endings)
+        self._in_use: Counter[tuple[int, str]] = Counter()
+        """(Connection, digest) of files to how many issues are just being given them: the last one lets go."""
         self.missing: dict[tuple[int, str], frozenset[str]] = {}
         """(Connection, the peer's issue) to the digests of the files that it waits for; a hint, lost at a restart."""
 
@@ -124,14 +127,21 @@ class Incoming:
         return link
 
     async def _with_ours(self, job: Job, link: Link) -> Job:
-        """Add our issue as it is now: the shadow while webhooks keep it fresh, else the tracker's own word."""
+        """Add our issue as it is now: the shadow while webhooks keep it fresh, else the tracker's own word.
+
+        What we may have written ourselves without knowing is left out of it, so that it is written, and known, again.
+        """
         site = self._site
         shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
+        begun = await site.store.read(lambda tx: steps.open_steps(tx, job.party.id, job.message.replica.issue))
+        job = replace(job, attempted=attempted(begun))
         if shadow is not None and site.shadows_are_fresh():
             return replace(job, ours=shadow)
         issue = await site.tracker.issue(link.issue_id)
         if shadow is None:
             return replace(job, ours=Shadow(issue, 0))
+        before = field_values(shadow.issue)
+        issue = with_fields(issue, {name: before[name] for name in job.attempted if name in before})
         return replace(job, ours=replace(shadow, issue=issue), unseen=frozenset(edited_here(shadow, issue)))
 
     async def _apply(self, job: Job, stack: AsyncExitStack) -> Settled:
@@ -141,8 +151,18 @@ class Incoming:
         draft = await rules.evaluate(message.replica, context)
         if isinstance(draft, Skip):
             return await self._skip(job, draft, rules.version)
-        if await self._wait_for_files(job, draft):
-            return Settled.FILES
+        files = {(job.party.id, file.blob) for file in draft.attachments or ()}
+        self._in_use.update(files)
+        try:
+            if await self._wait_for_files(job, draft):
+                return Settled.FILES
+            return await self._write(job, draft, rules.version, stack)
+        finally:
+            self._in_use.subtract(files)
+            self._in_use = +self._in_use
+
+    async def _write(self, job: Job, draft: Draft, rule_version: int, stack: AsyncExitStack) -> Settled:
+        site, message = self._site, job.message
         if job.link is None or job.ours is None:
             merged = Merged(wishes(draft))
             operations = plan_create(draft)
@@ -170,7 +190,7 @@ class Incoming:
             link_id = target.link_id
             link = await site.store.read(lambda tx: links.by_id(tx, link_id))
             job = replace(job, link=link)
-        return await self._commit(job, draft, merged, applied, rules.version)
+        return await self._commit(job, draft, merged, applied, rule_version)
 
     def _merge(self, job: Job, link: Link, ours: Issue, draft: Draft) -> Merged:
         message = job.message
@@ -188,7 +208,7 @@ class Incoming:
         last_seen = (link.received or {}).get("seen", 0)
         edited = job.unseen | {name for name, revision in link.edited.items() if revision > message.seen}
         overtaken = job.unseen | {name for name, revision in link.edited.items() if revision > last_seen}
-        return merge(
+        merged = merge(
             wanted,
             field_values(ours),
             asked={**given_back, **link.draft},
@@ -197,6 +217,9 @@ class Incoming:
             edited=edited,
             ours_wins=job.party.inviter,
         )
+        lost = {conflict.field for conflict in merged.conflicts if conflict.ours_won}
+        again = {name: wanted[name] for name in job.attempted if name in wanted and name not in lost}
+        return replace(merged, write={**merged.write, **again})
 
     async def _wait_for_files(self, job: Job, draft: Draft) -> bool:
         """Ask for the bytes of files that we want and do not have; True while some are missing."""
@@ -290,6 +313,7 @@ class Incoming:
             await links.set_twin(
                 tx, link.id, twin=message.replica.issue, key=message.replica.key, url=message.replica.url
             )
+            await steps.end(tx, job.party.id, message.replica.issue, steps.FIELDS)
             for other in others:
                 edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}
                 await links.update(tx, replace(other, edited=edited))
@@ -317,7 +341,8 @@ class Incoming:
         if applied.refused:
             return Settled.HELD
         for file in draft.attachments or ():
-            await site.files.release(job.party.id, file.blob)
+            if self._in_use[job.party.id, file.blob] == 1:
+                await site.files.release(job.party.id, file.blob)
         return Settled.DONE
 
     async def _adopted(

@@ -18,6 +18,7 @@ class Job:
     """``link`` and ``ours`` are None while the issue does not exist here; ``items`` are what the sync made on it.
 
     ``unseen`` names fields that people changed here since the state that we knew: no notice of that has come yet.
+    ``attempted`` names fields into which an earlier wish of the peer's may have been written without our knowing.
     """
 
     row: Received
@@ -27,3 +28,4 @@ class Job:
     ours: Shadow | None
     items: Sequence[TwinItem]
     unseen: frozenset[str] = frozenset()
+    attempted: frozenset[str] = frozenset()

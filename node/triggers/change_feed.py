@@ -6,6 +6,7 @@ forgotten. What fails stays: for a while where the tracker may recover, until a 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Sequence
@@ -59,6 +60,7 @@ class ChangeFeed:
         self._site = site
         self._outgoing = outgoing
         self._taken: set[int] = set()
+        self._looked = asyncio.Event()
         self.crew: Crew[_Look] = Crew(
             "changes",
             find=self._find,
@@ -67,6 +69,15 @@ class ChangeFeed:
             clock=site.clock,
             size=size,
         )
+
+    async def caught_up(self) -> None:
+        """Wait until every notice that is stored now was looked at, or put aside."""
+        newest = await self._site.store.read(changes.newest)
+        while True:
+            self._looked.clear()
+            if not await self._site.store.read(lambda tx: changes.any_new(tx, newest)):
+                return
+            await self._looked.wait()
 
     async def _find(self) -> Sequence[Job[_Look]]:
         now = self._site.clock.now_ms()
@@ -87,6 +98,7 @@ class ChangeFeed:
             needless += [row.id for row in looks.pop(issue_id).rows]
         if needless:
             await self._site.store.write(lambda tx: changes.done(tx, needless))
+            self._looked.set()
         return [Job(issue_id, look) for issue_id, look in looks.items()]
 
     async def projects(self) -> frozenset[str]:
@@ -141,6 +153,7 @@ class ChangeFeed:
             await self._hold(look.issue_id, ids, [error], look.issue.key if look.issue else None, None)
         finally:
             self._taken.difference_update(ids)
+            self._looked.set()
 
     async def _look(self, look: _Look, ids: list[int]) -> None:
         async def forget(tx: Transaction) -> None:

@@ -114,6 +114,8 @@ class Poller:
         self._now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.last_ms: int | None = None
+        self.tried = asyncio.Event()
+        """Set once the first sweep has ended, well or not."""
 
     def start(self) -> None:
         """Sweep at once, then at the interval."""
@@ -141,6 +143,7 @@ class Poller:
                 raise
             except Exception:  # noqa: BLE001 - one bad sweep must not end the safety net
                 _LOG.exception("a sweep failed; the next one tries again")
+            self.tried.set()
             try:
                 async with asyncio.timeout(self._interval()):
                     await self._now.wait()
