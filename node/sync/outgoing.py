@@ -83,11 +83,12 @@ class Outgoing:
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    async def changed(self, issue: Issue, *, also: Also = _nothing) -> list[Left]:
+    async def changed(self, issue: Issue, *, also: Also = _nothing, patient: bool = False) -> list[Left]:
         """Deal with the newest known state of an issue on all its connections.
 
         ``also`` runs in the last transaction, and only if no connection failed or has to wait: it forgets the notice.
-        An issue that is older than what is known already is only a late notice.
+        An issue that is older than what is known already is only a late notice. One that does not show our own last
+        write waits when ``patient``, since the notice of that write is on its way; else the tracker is asked.
 
         Raises:
             TrackerError: the tracker could not be asked; TrackerNotFound where the issue is gone.
@@ -100,15 +101,16 @@ class Outgoing:
                 return []
             found = await self._site.store.read(lambda tx: links.of_issue(tx, issue.id))
             if found and shadow is not None and _is_before_our_write(issue, shadow):
+                if patient:
+                    party = await self._site.rules.party(found[0].connection_id)
+                    return [Left(party, Sent.LATER, "the notice of our own write is on its way")]
                 issue = await self._site.tracker.issue(issue.id)
             left = [await self._look(link, issue, shadow) for link in found]
-            if any(one.sent is Sent.LATER for one in left):
-                return left
 
             async def settle(tx: Transaction) -> None:
                 if found:
                     await self._remember(tx, issue, shadow, list(zip(found, left, strict=True)))
-                if not any(one.error for one in left):
+                if not any(one.error or one.sent is Sent.LATER for one in left):
                     await also(tx)
 
             await self._site.store.write(settle)
@@ -120,11 +122,16 @@ class Outgoing:
         """Keep the state that was looked at, and what people changed in it where it could not be sent yet."""
         await shadows.write(tx, issue, updated_ms=millis(issue))
         for link, one in looked:
-            if one.error is not None:
+            if one.error is not None or one.sent is Sent.LATER:
                 edited = dict.fromkeys(edited_here(shadow, issue), link.revision + 1)
                 await links.update(tx, replace(link, edited={**link.edited, **edited}))
-            elif one.sent is Sent.UNCHANGED and one.whole:
+                continue
+            if one.sent is Sent.UNCHANGED and one.whole:
                 await problems.close(tx, stage=problems.FILE, ref=link.id)
+            said = {name: revision for name, revision in link.edited.items() if revision <= link.revision}
+            if one.sent is not Sent.QUEUED and said != link.edited:
+                # The peer will never hear of the rest, so it must not lose a conflict by it.
+                await links.update(tx, replace(link, edited=said))
         if any(link.issue_key != issue.key for link, _ in looked):
             await links.set_key(tx, issue.id, issue.key)
 

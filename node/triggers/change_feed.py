@@ -13,9 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.crew import Crew, Job
-from node.errors import AccordError, TrackerBusy, TrackerError, TrackerNonsense, TrackerNotFound, TrackerUnreachable
+from node.errors import (
+    AccordError,
+    Fault,
+    TrackerBusy,
+    TrackerError,
+    TrackerNonsense,
+    TrackerNotFound,
+    TrackerUnreachable,
+)
 from node.store import changes, links, problems, steps
 from node.store.changes import StoredChange
+from node.store.errors import StoreError
 from node.store.port import Reader, Transaction
 from node.store.problems import Problem
 from node.sync.outgoing import Left, Outgoing, Sent, millis
@@ -29,7 +38,11 @@ _LOG = logging.getLogger(__name__)
 BATCH = 256
 """Notices read at a time: enough to see most notices of a busy issue at once."""
 LATER_MS = 1_000
-"""How long a change waits for an incoming write of the same issue to be settled."""
+"""How long a change waits for an incoming write of the same issue to be settled; doubling up to..."""
+MAX_LATER_MS = 15_000
+"""...this much, because that write may itself wait for a tracker or a paused connection."""
+PATIENCE = 5
+"""How often notices that keep coming may put off the question to the tracker whether a person undid our write."""
 MAX_BACKOFF_MS = 300_000
 """The longest wait for a tracker that does not answer: 5 minutes."""
 
@@ -97,7 +110,7 @@ class ChangeFeed:
         for issue_id in [one for one in looks if one not in linked and not _may_enter(looks[one], projects)]:
             needless += [row.id for row in looks.pop(issue_id).rows]
         if needless:
-            await self._site.store.write(lambda tx: changes.done(tx, needless))
+            await self._site.store.write(lambda tx: _forget(tx, needless))
             self._looked.set()
         return [Job(issue_id, look) for issue_id, look in looks.items()]
 
@@ -144,6 +157,8 @@ class ChangeFeed:
         self._taken.update(ids)
         try:
             await self._look(look, ids)
+        except StoreError:
+            raise  # nothing was decided: the rows stay as they are, and the crew comes back to them
         except TrackerError as error:
             await self._postpone(look, ids, error)
         except OSError as error:
@@ -151,6 +166,9 @@ class ChangeFeed:
             await self._postpone(look, ids, TrackerUnreachable(text, advice="Make room on its disk."))
         except AccordError as error:
             await self._hold(look.issue_id, ids, [error], look.issue.key if look.issue else None, None)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours holds one issue, and is told
+            _LOG.exception("a changed issue could not be dealt with; it is held")
+            await self._hold(look.issue_id, ids, [Fault(error)], look.issue.key if look.issue else None, None)
         finally:
             self._taken.difference_update(ids)
             self._looked.set()
@@ -179,14 +197,26 @@ class ChangeFeed:
             entry = await self._entering(issue)
         left = [await self._outgoing.begin(party.id, issue) for party in entry.parties]
         stays = entry.wait or any(one.error or one.sent is Sent.LATER for one in left)
-        left += await self._outgoing.changed(issue) if stays else await self._outgoing.changed(issue, also=forget)
+        try:
+            tries = [row.attempts for row in look.rows]
+            patient = look.issue is not None and min(tries) == 0 and max(tries) < PATIENCE
+            if stays:
+                left += await self._outgoing.changed(issue, patient=patient)
+            else:
+                left += await self._outgoing.changed(issue, also=forget, patient=patient)
+        except TrackerNotFound:
+            await self._site.store.write(forget)
+            return
         errors = [one for one in left if one.error is not None]
-        if errors:
-            await self._hold_left(ids, issue, errors)
-        elif entry.wait or any(one.sent is Sent.LATER for one in left):
+        if entry.wait or any(one.sent is Sent.LATER for one in left):
+            # Waiting comes before holding: a held notice is not looked at again by itself, and a look that comes
+            # later finds the errors again.
             attempts = max(row.attempts for row in look.rows) + 1
-            due = self._site.clock.now_ms() + int(max(LATER_MS, backoff_ms(attempts - 1)) if entry.wait else LATER_MS)
+            wait_ms = min(MAX_BACKOFF_MS if entry.wait else MAX_LATER_MS, max(LATER_MS, backoff_ms(attempts - 1)))
+            due = self._site.clock.now_ms() + int(wait_ms)
             await self._site.store.write(lambda tx: changes.postpone(tx, ids, due_ms=due))
+        elif errors:
+            await self._hold_left(ids, issue, errors)
 
     async def _hold_left(self, ids: list[int], issue: Issue, left: Sequence[Left]) -> None:
         for one in left:
@@ -243,16 +273,31 @@ class ChangeFeed:
                 await problems.report(tx, problem, now_ms=self._site.clock.now_ms())
 
         await self._site.store.write(work)
-        self.crew.pause(wait_ms / 1000)
+        if affects_all(error):
+            self.crew.pause(min(wait_ms / 1000, MAX_PAUSE))
 
 
 TELL_AFTER = 3
 """Tries after which a tracker that does not answer becomes a problem that people see."""
 
 
+MAX_PAUSE = 30.0
+"""Seconds for which one failure keeps a whole crew from the tracker; the row itself may wait longer."""
+
+
+def affects_all(error: TrackerError) -> bool:
+    """Tell whether other issues would meet the same failure: an answer of a strange shape says only that about one."""
+    return not isinstance(error, TrackerNonsense)
+
+
 def backoff_ms(attempts: int) -> float:
     """Return how long to wait after so many failures: 1 s, doubling, at most 5 minutes."""
     return float(min(MAX_BACKOFF_MS, 1000 * 2 ** min(attempts - 1, 12)))
+
+
+async def _forget(tx: Transaction, ids: Sequence[int]) -> None:
+    await changes.done(tx, ids)
+    await problems.close_of_forgotten_changes(tx)
 
 
 def _may_enter(look: _Look, projects: frozenset[str]) -> bool:
