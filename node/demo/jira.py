@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import aiohttp
 
@@ -66,7 +66,7 @@ class Person:
         """Delete a comment."""
         await self.call("DELETE", f"/rest/api/2/issue/{key}/comment/{comment_id}")
 
-    async def attach(self, key: str, name: str, data: bytes) -> None:
+    async def attach(self, key: str, name: str, data: bytes | BinaryIO) -> None:
         """Attach a file."""
         form = aiohttp.FormData()
         form.add_field("file", data, filename=name, content_type="application/octet-stream")

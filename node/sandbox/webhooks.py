@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import io
 import logging
 import re
 import secrets
@@ -173,7 +174,7 @@ class WebhookSender:
             return
         try:
             async with self._session.post(
-                delivery.url, data=delivery.body, headers=delivery.headers, allow_redirects=False
+                delivery.url, data=io.BytesIO(delivery.body), headers=delivery.headers, allow_redirects=False
             ) as response:
                 if response.ok:
                     self.counts.delivered += 1

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
+from node.errors import RuleError
 from node.rules.model import Shared
 from node.sync.merge import same
 from node.trackers.issue import Issue, Value
@@ -30,7 +33,25 @@ class FileDigest:
 def replica_of(
     issue: Issue, shared: Shared, *, handle: Handle, files: Mapping[str, FileDigest], url: str | None = None
 ) -> Replica:
-    """Clothe what the rules let out as a replica. ``files`` holds a digest for every shared attachment."""
+    """Clothe what the rules let out as a replica. ``files`` holds a digest for every shared attachment.
+
+    Raises:
+        RuleError: it is more, or something else, than a replica can hold.
+    """
+    try:
+        return _clothed(issue, shared, handle=handle, files=files, url=url)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "fields")
+        raise RuleError(
+            f"{issue.key} cannot be sent as it is: {place}: {first['msg'].removeprefix('Value error, ')}.",
+            advice="Shorten or correct it in the issue, or leave it out by the outgoing rules; then it goes by itself.",
+        ) from None
+
+
+def _clothed(
+    issue: Issue, shared: Shared, *, handle: Handle, files: Mapping[str, FileDigest], url: str | None
+) -> Replica:
     comments = {comment.id: comment for comment in issue.comments}
     attachments = {attachment.id: attachment for attachment in issue.attachments}
     return Replica(
