@@ -41,8 +41,8 @@ LATER_MS = 1_000
 """How long a change waits for an incoming write of the same issue to be settled; doubling up to..."""
 MAX_LATER_MS = 15_000
 """...this much, because that write may itself wait for a tracker or a paused connection."""
-PATIENCE = 5
-"""How often notices that keep coming may put off the question to the tracker whether a person undid our write."""
+PATIENCE = 3
+"""How often a look waits for the notice of our own write (4 seconds in all) before it asks the tracker."""
 MAX_BACKOFF_MS = 300_000
 """The longest wait for a tracker that does not answer: 5 minutes."""
 
@@ -198,8 +198,7 @@ class ChangeFeed:
         left = [await self._outgoing.begin(party.id, issue) for party in entry.parties]
         stays = entry.wait or any(one.error or one.sent is Sent.LATER for one in left)
         try:
-            tries = [row.attempts for row in look.rows]
-            patient = look.issue is not None and min(tries) == 0 and max(tries) < PATIENCE
+            patient = look.issue is not None and max(row.attempts for row in look.rows) < PATIENCE
             if stays:
                 left += await self._outgoing.changed(issue, patient=patient)
             else:
