@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from node.clock import Clock
+from node.errors import AccordError
 
 T = TypeVar("T")
 
@@ -72,6 +73,10 @@ class Crew(Generic[T]):
         """The tracker is not to be had: leave it alone for a while."""
         self._pause_until_ms = max(self._pause_until_ms, self._clock.now_ms() + int(seconds * 1000))
 
+    def paused_ms(self) -> int:
+        """Return for how many milliseconds the tracker is still left alone."""
+        return max(0, self._pause_until_ms - self._clock.now_ms())
+
     @property
     def busy(self) -> bool:
         """Tell whether anything is being worked on."""
@@ -88,8 +93,7 @@ class Crew(Generic[T]):
     async def _lead(self) -> None:
         while True:
             self._news.clear()
-            wait_ms = self._pause_until_ms - self._clock.now_ms()
-            if wait_ms > 0:
+            if (wait_ms := self.paused_ms()) > 0:
                 await self._clock.sleep(wait_ms / 1000)
                 continue
             looked = self._clock.now_ms()
@@ -98,6 +102,9 @@ class Crew(Generic[T]):
                 due = await self._next_due_ms(looked)
             except asyncio.CancelledError:
                 raise
+            except AccordError as error:
+                _LOG.warning("the %s crew could not look for work; it tries again: %s", self._name, error.message)
+                due = self._clock.now_ms() + 1000
             except Exception:  # noqa: BLE001 - rows stay; one fault must not end the crew
                 _LOG.exception("the %s crew could not look for work; it tries again in a second", self._name)
                 due = self._clock.now_ms() + 1000
@@ -122,6 +129,9 @@ class Crew(Generic[T]):
             await self._work(job.item)
         except asyncio.CancelledError:
             raise
+        except AccordError as error:
+            _LOG.warning("the %s crew could not deal with %s; it tries again: %s", self._name, job.key, error.message)
+            await self._clock.sleep(1)
         except Exception:  # noqa: BLE001 - the same
             _LOG.exception("the %s crew failed on %s; the row stays and is tried again", self._name, job.key)
             await self._clock.sleep(1)

@@ -12,6 +12,7 @@ AccordError                    `.advice`: the next step for the person who reads
 │   ├── TrackerRefused         400, 409, 413: what was asked is not possible, `.fields` -> final, held on that issue
 │   └── TrackerNonsense        an answer of the wrong shape or size                    -> tried again, told to the admin
 ├── RuleError                  a rule failed on this issue, `.step`, `.line`           -> held on that issue
+├── Fault                      a mistake of this program, on one issue               -> held on that issue, logged
 ├── PeerError                  the other node cannot be reached or does not answer as the protocol says
 └── store and protocol errors  have trees of their own: `node.store.errors`, `protocol.errors`
 
@@ -100,6 +101,16 @@ class RuleError(AccordError):
         super().__init__(message, advice=advice)
         self.step = step
         self.line = line
+
+
+class Fault(AccordError):
+    """This program made a mistake of its own on one issue; named by its class only, because its text may hold data."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"The node failed on this issue because of a mistake of its own ({type(error).__name__}).",
+            advice="Report it with what the node's log says of it; then retry the issue, or skip it.",
+        )
 
 
 class PeerError(AccordError):

@@ -48,12 +48,20 @@ async def add(
     return row["id"] if row else 0
 
 
-async def due(reader: Reader, now_ms: int, *, after: int = 0, limit: int = 100) -> list[StoredChange]:
-    """Return notices that can be dealt with now, oldest first, beyond row ``after``."""
+MAX_READ = 32 * 1024 * 1024
+"""Characters of notices that are read at once."""
+
+
+async def due(
+    reader: Reader, now_ms: int, *, after: int = 0, limit: int = 100, size: int = MAX_READ
+) -> list[StoredChange]:
+    """Return notices that can be dealt with now, oldest first, beyond row ``after``: of ``size`` together, or one."""
     rows = await reader.fetch_all(
-        "SELECT id, source, connection_id, issue, body, state, attempts FROM change "
-        "WHERE id > :after AND (state = 'new' OR (state = 'waiting' AND due_ms <= :now_ms)) ORDER BY id LIMIT :limit",
-        {"after": after, "now_ms": now_ms, "limit": limit},
+        "SELECT id, source, connection_id, issue, body, state, attempts FROM (SELECT first.*, "
+        "SUM(LENGTH(COALESCE(body, ''))) OVER (ORDER BY id) AS total, ROW_NUMBER() OVER (ORDER BY id) AS place "
+        "FROM (SELECT * FROM change WHERE id > :after AND (state = 'new' OR (state = 'waiting' AND due_ms <= :now_ms)) "
+        "ORDER BY id LIMIT :limit) AS first) WHERE total <= :size OR place = 1 ORDER BY id",
+        {"after": after, "now_ms": now_ms, "limit": limit, "size": size},
     )
     return [
         StoredChange(

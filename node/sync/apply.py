@@ -78,9 +78,16 @@ class Applier:
         self._site = site
 
     async def run(
-        self, target: Target, operations: Sequence[Operation], *, link: Link, guard: Guard, ours: Issue | None
-    ) -> tuple[Target, Applied]:
-        """Carry out a plan; return where it was done and what became of it.
+        self,
+        target: Target,
+        operations: Sequence[Operation],
+        applied: Applied,
+        *,
+        link: Link,
+        guard: Guard,
+        ours: Issue | None,
+    ) -> Target:
+        """Carry out a plan; return where it was done. ``applied`` grows with what is done, also where it ends early.
 
         What the tracker refuses is collected, and the rest still done, so that one bad comment does not keep the
         others out; only without the issue itself nothing can follow.
@@ -89,7 +96,6 @@ class Applier:
             TrackerError: a temporary failure; what was done is stored, and the rest can be tried again.
             TrackerRefused: the issue cannot be created.
         """
-        applied = Applied()
         before = await self._intend(target, operations)
         await self._drop_unwanted(target, {key for operation in operations for key in _keys(operation)}, before)
         for operation in operations:
@@ -105,7 +111,7 @@ class Applier:
                 if error.temporary:
                     raise
                 applied.refused.append(error)
-        return target, applied
+        return target
 
     def _step(self, target: Target, key: str) -> Step:
         seed = f"{target.connection_id}\n{target.peer_issue}\n{key}"
@@ -123,7 +129,7 @@ class Applier:
             known = await steps.open_steps(tx, target.connection_id, target.peer_issue)
             await steps.intend(tx, target.connection_id, fresh)
             if written:
-                names = json.dumps(sorted(written | attempted(known)))
+                names = json.dumps(sorted(written | steps.attempted(known.values())))
                 step = Step(target.peer_issue, FIELDS, names, self._site.clock.now_ms())
                 await steps.intend(tx, target.connection_id, [step])
             return known
@@ -434,12 +440,6 @@ def _fields(operation: Operation) -> list[str]:
     if isinstance(operation, Edit):
         return list(operation.fields)
     return ["status"] if isinstance(operation, Move) else []
-
-
-def attempted(open_steps: Mapping[str, Step]) -> frozenset[str]:
-    """Name the fields of ours that may hold what the peer asked for although no result of the call is stored."""
-    step = open_steps.get(FIELDS)
-    return frozenset(json.loads(step.marker)) if step is not None else frozenset()
 
 
 def _sha256(path: Path) -> str:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from functools import partial
 
 from node.crew import Crew, Job
-from node.errors import TrackerBusy, TrackerError
-from node.store import inbox, problems
+from node.errors import AccordError, Fault, TrackerBusy, TrackerError, TrackerUnreachable
+from node.store import inbox, links, problems
+from node.store.errors import StoreError
 from node.store.inbox import Received
 from node.store.port import Transaction
 from node.store.problems import Problem
 from node.sync.endings import Settled
 from node.sync.incoming import Incoming
 from node.sync.site import Site
-from node.triggers.change_feed import TELL_AFTER, backoff_ms
+from node.triggers.change_feed import MAX_PAUSE, TELL_AFTER, affects_all, backoff_ms
+
+_LOG = logging.getLogger(__name__)
 
 FILES_MS = 60_000
 """A replica that waits for files is looked at again after this time at the latest; usually their arrival wakes it."""
+FILES_TELL_AFTER = 10
+"""Waits of that length after which people are told that files do not come."""
 
 
 class InboxFeed:
@@ -59,13 +65,54 @@ class InboxFeed:
     async def _work(self, row: Received) -> None:
         try:
             settled = await self._incoming.settle(row)
+        except StoreError:
+            raise  # nothing was decided: the row stays as it is, and the crew comes back to it
         except TrackerError as error:
             await self._postpone(row, error)
-            return
-        if settled is Settled.FILES:
-            due = self._site.clock.now_ms() + FILES_MS
-            await self._site.store.write(lambda tx: inbox.wait(tx, row.id, due))
-            await self._wake_complete()  # the files may have come in between
+        except OSError as error:
+            text = f"A file could not be read or written on the node's machine: {error.strerror or error}."
+            await self._postpone(row, TrackerUnreachable(text, advice="Make room on its disk."))
+        except Exception as error:  # noqa: BLE001 - a mistake of ours holds one issue, and is told
+            _LOG.exception("a received message could not be settled; it is held")
+            await self._hold(row, Fault(error))
+        else:
+            if settled is Settled.FILES:
+                await self._wait_for_files(row)
+
+    async def _hold(self, row: Received, error: AccordError) -> None:
+        async def work(tx: Transaction) -> None:
+            await inbox.hold(tx, row.id)
+            await problems.report(tx, await self._problem(tx, row, error), now_ms=self._site.clock.now_ms())
+
+        await self._site.store.write(work)
+
+    async def _wait_for_files(self, row: Received) -> None:
+        now = self._site.clock.now_ms()
+        late = AccordError(
+            f"{len(self._incoming.missing.get((row.connection_id, row.issue or ''), ()))} files of this issue have not "
+            "come from the other side yet; the issue waits for them.",
+            advice="Ask the other side's admin whether the files are still there, or skip this state of the issue.",
+        )
+
+        async def work(tx: Transaction) -> None:
+            await inbox.wait(tx, row.id, now + FILES_MS)
+            if row.attempts + 1 >= FILES_TELL_AFTER:
+                await problems.report(tx, await self._problem(tx, row, late), now_ms=now)
+
+        await self._site.store.write(work)
+        await self._wake_complete()  # the files may have come in between
+
+    async def _problem(self, tx: Transaction, row: Received, error: AccordError) -> Problem:
+        link = await links.find(tx, row.connection_id, twin=row.issue) if row.issue is not None else None
+        return Problem(
+            connection_id=row.connection_id,
+            stage=problems.INBOX,
+            ref=row.id,
+            issue_key=link.issue_key if link else None,
+            code=type(error).__name__,
+            message=error.message,
+            advice=error.advice or "It is tried again by itself.",
+        )
 
     def received(self) -> None:
         """Messages or files have come in: look for rows that can go on."""
@@ -95,24 +142,12 @@ class InboxFeed:
         now, attempts = self._site.clock.now_ms(), row.attempts + 1
         wait_ms = error.retry_after * 1000 if isinstance(error, TrackerBusy) else backoff_ms(attempts)
         wait_ms = wait_ms * (0.5 + self._site.clock.jitter())
-        problem = Problem(
-            connection_id=row.connection_id,
-            stage=problems.INBOX,
-            ref=row.id,
-            issue_key=None,
-            code=type(error).__name__,
-            message=error.message,
-            advice=error.advice or "It is tried again by itself.",
-        )
 
         async def work(tx: Transaction) -> None:
             await inbox.wait(tx, row.id, now + int(wait_ms))
             if attempts >= TELL_AFTER:
-                await problems.report(tx, problem, now_ms=now)
+                await problems.report(tx, await self._problem(tx, row, error), now_ms=now)
 
         await self._site.store.write(work)
-        self.crew.pause(min(wait_ms / 1000, MAX_PAUSE))
-
-
-MAX_PAUSE = 30.0
-"""Seconds for which one failure keeps the whole crew from the tracker; the row itself may wait longer."""
+        if affects_all(error):
+            self.crew.pause(min(wait_ms / 1000, MAX_PAUSE))

@@ -22,7 +22,7 @@ from node.store.inbox import Received
 from node.store.links import Link
 from node.store.port import Transaction
 from node.store.shadows import Shadow
-from node.sync.apply import Applied, Applier, Target, attempted
+from node.sync.apply import Applied, Applier, Target
 from node.sync.believed import believed, with_items, without
 from node.sync.content import FileDigest, content_of, replica_of
 from node.sync.contexts import incoming_context, outgoing_context
@@ -134,7 +134,7 @@ class Incoming:
         site = self._site
         shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
         begun = await site.store.read(lambda tx: steps.open_steps(tx, job.party.id, job.message.replica.issue))
-        job = replace(job, attempted=attempted(begun))
+        job = replace(job, attempted=steps.attempted(begun.values()))
         if shadow is not None and site.shadows_are_fresh():
             return replace(job, ours=shadow)
         issue = await site.tracker.issue(link.issue_id)
@@ -173,24 +173,46 @@ class Incoming:
         async def guard(ref: IssueRef) -> None:
             await stack.enter_async_context(site.locks.hold(issue_lock(ref.id)))
 
-        target, applied = await self._applier.run(
-            Target(
-                connection_id=job.party.id,
-                peer_issue=message.replica.issue,
-                label=job.link.issue_key if job.link else "",
-                link_id=job.link.id if job.link else None,
-                ref=IssueRef(job.link.issue_id, job.link.issue_key) if job.link else None,
-            ),
-            operations,
-            link=lambda tx, ref: self._store_link(tx, job, draft, ref),
-            guard=guard,
-            ours=job.ours.issue if job.ours else None,
-        )
+        applied = Applied()
+        try:
+            target = await self._applier.run(
+                Target(
+                    connection_id=job.party.id,
+                    peer_issue=message.replica.issue,
+                    label=job.link.issue_key if job.link else "",
+                    link_id=job.link.id if job.link else None,
+                    ref=IssueRef(job.link.issue_id, job.link.issue_key) if job.link else None,
+                ),
+                operations,
+                applied,
+                link=lambda tx, ref: self._store_link(tx, job, draft, ref),
+                guard=guard,
+                ours=job.ours.issue if job.ours else None,
+            )
+        except TrackerError:
+            await self._note_written(job, applied)
+            raise
         if target.link_id is not None and job.link is None:
             link_id = target.link_id
             link = await site.store.read(lambda tx: links.by_id(tx, link_id))
             job = replace(job, link=link)
         return await self._commit(job, draft, merged, applied, rule_version)
+
+    async def _note_written(self, job: Job, applied: Applied) -> None:
+        """Remember what was written before a failure, so that it is not taken for a change that people made."""
+        written = without(applied.written, TRANSITION)
+        if job.link is None or not written:
+            return
+        issue_id, peer_issue = job.link.issue_id, job.message.replica.issue
+
+        async def work(tx: Transaction) -> None:
+            await steps.end_fields(tx, job.party.id, peer_issue, written.keys())
+            shadow = await shadows.read(tx, issue_id)
+            if shadow is not None:
+                after, pending = with_fields(shadow.issue, written), {**shadow.pending, **written}
+                await shadows.write(tx, after, updated_ms=shadow.updated_ms, pending=pending)
+
+        await self._site.store.write(work)
 
     def _merge(self, job: Job, link: Link, ours: Issue, draft: Draft) -> Merged:
         message = job.message
@@ -206,11 +228,17 @@ class Incoming:
             if name not in link.draft and not _depends(draft, name, set(message.changed))
         }
         last_seen = (link.received or {}).get("seen", 0)
-        edited = job.unseen | {name for name, revision in link.edited.items() if revision > message.seen}
+        holds = field_values(ours)
+        edited = job.unseen | {
+            name
+            for name, revision in link.edited.items()
+            # What has not been sent and is what they asked for last is no edit of ours that they could overlook.
+            if revision > message.seen and not (revision > link.revision and _is_as_asked(link, name, holds))
+        }
         overtaken = job.unseen | {name for name, revision in link.edited.items() if revision > last_seen}
         merged = merge(
             wanted,
-            field_values(ours),
+            holds,
             asked={**given_back, **link.draft},
             touched=touched,
             overtaken=overtaken,
@@ -402,6 +430,10 @@ class Incoming:
         await self._site.store.write(work)
         self._site.wake_sender(row.connection_id)
         return Settled.DONE
+
+
+def _is_as_asked(link: Link, name: str, holds: Mapping[str, Value]) -> bool:
+    return name in link.draft and same(holds.get(name), link.draft[name])
 
 
 def _begins_anew(message: IssueReplica) -> bool:

@@ -22,6 +22,7 @@ from node.store.links import Link
 from node.store.port import Transaction
 from node.store.problems import Problem
 from node.store.shadows import Shadow
+from node.store.steps import Step
 from node.sync import last_look
 from node.sync.content import FileDigest, content_of, differs, replica_of
 from node.sync.contexts import outgoing_context
@@ -29,7 +30,7 @@ from node.sync.leftovers import adopt_leftovers
 from node.sync.merge import same
 from node.sync.message import replica_message
 from node.sync.site import Party, Site
-from node.trackers.fields import field_values
+from node.trackers.fields import field_values, with_fields
 from node.trackers.issue import Issue
 from protocol.errors import ProtocolError
 from protocol.messages import Code, IssueRemoved, dump_message
@@ -120,10 +121,12 @@ class Outgoing:
         self, tx: Transaction, issue: Issue, shadow: Shadow | None, looked: list[tuple[Link, Left]]
     ) -> None:
         """Keep the state that was looked at, and what people changed in it where it could not be sent yet."""
-        await shadows.write(tx, issue, updated_ms=millis(issue))
+        begun = await steps.on_issue(tx, issue.id)
+        seen = _but_for_our_own(issue, shadow, [one.step for one in begun])
+        await shadows.write(tx, seen, updated_ms=millis(issue))
         for link, one in looked:
             if one.error is not None or one.sent is Sent.LATER:
-                edited = dict.fromkeys(edited_here(shadow, issue), link.revision + 1)
+                edited = dict.fromkeys(edited_here(shadow, seen), link.revision + 1)
                 await links.update(tx, replace(link, edited={**link.edited, **edited}))
                 continue
             if one.sent is Sent.UNCHANGED and one.whole:
@@ -459,6 +462,18 @@ def _is_before_our_write(issue: Issue, shadow: Shadow) -> bool:
     """
     shown = field_values(issue)
     return any(not same(shown.get(name), value) for name, value in shadow.pending.items())
+
+
+def _but_for_our_own(issue: Issue, shadow: Shadow | None, begun: Sequence[Step]) -> Issue:
+    """Leave out what calls of ours may have made whose results are not known: it is no doing of our people.
+
+    Of files nothing is taken over then, since only their absence from the shadow tells ours from those of others.
+    """
+    if shadow is None or not begun:
+        return issue
+    before = field_values(shadow.issue)
+    issue = with_fields(issue, {name: before[name] for name in steps.attempted(begun) if name in before})
+    return replace(issue, attachments=shadow.issue.attachments)
 
 
 def edited_here(shadow: Shadow | None, issue: Issue) -> list[str]:

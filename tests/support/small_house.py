@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from node.errors import RuleError, TrackerError, TrackerNonsense, TrackerNotFound
+from node.errors import RuleError, TrackerNonsense, TrackerNotFound
 from node.rules.facts import CachedFacts
 from node.rules.guard import GuardPolicy
 from node.rules.incoming import IncomingRules
@@ -75,8 +75,8 @@ class MemoryTracker:
     issues: dict[str, Issue] = field(default_factory=dict)
     markers: dict[str, str] = field(default_factory=dict)
     """Marker to the id of what carries it."""
-    fail: dict[str, list[TrackerError]] = field(default_factory=dict)
-    fail_late: dict[str, list[TrackerError]] = field(default_factory=dict)
+    fail: dict[str, list[Exception]] = field(default_factory=dict)
+    fail_late: dict[str, list[Exception]] = field(default_factory=dict)
     """As ``fail``, but the call has its effect before the answer is lost."""
     calls: list[str] = field(default_factory=list)
     number: int = 50_000

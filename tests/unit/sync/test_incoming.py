@@ -1,0 +1,155 @@
+"""How received messages are settled: in which order, held with which words, and never waiting for ever."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from node.errors import TrackerRefused, TrackerUncertain
+from node.store import inbox, links, problems
+from node.sync.inbox_feed import FILES_TELL_AFTER
+from protocol.messages import Code, IssueReplica, Outcome
+from protocol.replica import Replica, ReplicaAttachment
+from tests.support.rule_sets import an_issue
+from tests.support.small_house import House, from_bob, removed_by_bob, small_house
+
+
+@pytest.fixture
+async def alice(tmp_path: Path) -> AsyncIterator[House]:
+    """Alice's house."""
+    async with small_house(tmp_path) as house:
+        yield house
+
+
+async def codes(house: House) -> list[int]:
+    """Return the outcomes that were answered, in order."""
+    return [result.c for one in await house.sent() if isinstance(one, Outcome) for result in one.results]
+
+
+async def test_a_replica_makes_an_issue_once(alice: House) -> None:
+    """The answer to the creation is lost: the issue is found by its marker and linked, not made again."""
+    alice.tracker.fail_late["create_issue"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1))
+    await alice.settle()
+    assert len(alice.tracker.issues) == 1
+    alice.clock.ms += 60_000
+    await alice.settle()
+    assert alice.tracker.calls.count("create_issue") == 1
+    [created] = alice.tracker.issues.values()
+    assert (await alice.link(created)).twin == "bob1"
+    assert await codes(alice) == [Code.APPLIED]
+
+
+async def test_a_comment_that_the_peer_took_back_meanwhile_is_removed(alice: House) -> None:
+    """The answer to a comment was lost, and the newest replica has none: the copy goes, and no call stays open."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    alice.tracker.fail_late["add_comment"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1, twin=link.handle, seen=1, comments={"c1": "Bob says"}))
+    await alice.settle()
+    await alice.receive(from_bob(2, twin=link.handle, seen=1, comments={}))
+    alice.clock.ms += 60_000
+    await alice.settle()
+    assert not alice.tracker.issues[issue.id].comments
+    assert not await alice.rows("step")
+
+
+async def test_a_removal_does_not_end_what_came_after_it(alice: House) -> None:
+    """Bob's link ended and began again before Alice looked: the removal is settled first, whatever was newest."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    await alice.receive(removed_by_bob(1))
+    await alice.receive(from_bob(2, twin=link.handle, seen=1))
+    for _ in range(2):
+        await alice.settle()
+    assert await codes(alice) == [Code.APPLIED, Code.TARGET_GONE]
+    assert (await alice.link(issue)).state == links.ENDED
+
+
+async def test_an_issue_that_begins_anew_gets_a_new_twin(alice: House) -> None:
+    """Alice's issue was deleted and Bob brings his in again: she makes a new one instead of refusing for ever."""
+    await alice.receive(from_bob(1))
+    await alice.settle()
+    [first] = alice.tracker.issues.values()
+    del alice.tracker.issues[first.id]
+    await alice.outgoing.gone(first.id)
+    await alice.receive(from_bob(2))
+    await alice.settle()
+    [second] = alice.tracker.issues.values()
+    assert second.id != first.id
+    assert (await alice.link(second)).twin == "bob1"
+    assert (await alice.link(first)).state == links.ENDED
+
+
+async def test_an_update_of_a_twin_that_was_deleted_makes_no_new_one(alice: House) -> None:
+    """Bob had not heard of the deletion: his update is answered with "gone", and nothing comes back to life."""
+    await alice.receive(from_bob(1))
+    await alice.settle()
+    [first] = alice.tracker.issues.values()
+    del alice.tracker.issues[first.id]
+    await alice.outgoing.gone(first.id)
+    update = from_bob(2)
+    await alice.receive(update.model_copy(update={"changed": {**update.changed, "type": 1}}))
+    await alice.settle()
+    assert not alice.tracker.issues
+    assert await codes(alice) == [Code.APPLIED, Code.TARGET_GONE]
+
+
+async def test_an_issue_that_is_gone_is_held_and_not_asked_for_ever(tmp_path: Path) -> None:
+    """Our issue cannot be read any more: the message is held with words, instead of being tried for ever."""
+    async with small_house(tmp_path, fresh=False) as alice:
+        issue = an_issue()
+        link = await alice.a_link(issue)
+        del alice.tracker.issues[issue.id]
+        await alice.receive(from_bob(1, twin=link.handle, seen=1))
+        await alice.settle()
+        [problem] = await alice.problems()
+        assert problem.issue_key == issue.key
+        assert [row["state"] for row in await alice.rows("inbox")] == [inbox.HELD]
+
+
+async def test_what_jira_refuses_is_held_and_superseded_by_the_next_state(alice: House) -> None:
+    """A refused change waits for a person; the newest state of the issue takes its place, and the problem ends."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    alice.tracker.fail["edit_issue"] = [TrackerRefused("The summary is too long.")]
+    await alice.receive(from_bob(1, twin=link.handle, seen=1))
+    await alice.settle()
+    assert [one.stage for one in await alice.problems()] == [problems.INBOX]
+    await alice.receive(from_bob(2, twin=link.handle, seen=1, summary="Shorter"))
+    await alice.settle()
+    assert not await alice.problems()
+    assert alice.tracker.issues[issue.id].summary == "Shorter"
+    assert await codes(alice) == [Code.FIELD_NOT_ACCEPTED, Code.APPLIED]
+
+
+async def test_a_mistake_of_ours_holds_one_message_and_is_told(alice: House) -> None:
+    """An exception that nobody expected becomes a problem of that message, without its text, and others go on."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    alice.tracker.fail["edit_issue"] = [ValueError("secret value")]
+    await alice.receive(from_bob(1, twin=link.handle, seen=1))
+    await alice.settle()
+    [problem] = await alice.problems()
+    assert (problem.issue_key, "secret" in problem.message) == (issue.key, False)
+    assert [row["state"] for row in await alice.rows("inbox")] == [inbox.HELD]
+
+
+async def test_files_that_do_not_come_are_told(alice: House) -> None:
+    """A replica that waits for a file for many minutes is shown to people, with the issue."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    file = ReplicaAttachment(id="f1", name="lamp.png", size=5, blob="0" * 64)
+    replica = Replica(issue="bob1", fields={"summary": "Bob's"}, attachments=(file,))
+    await alice.receive(
+        IssueReplica(mid="bob-1", twin=link.handle, revision=1, changed={"summary": 1}, seen=1, replica=replica)
+    )
+    for _ in range(FILES_TELL_AFTER):
+        assert not await alice.problems()
+        await alice.settle()
+        alice.clock.ms += 61_000
+    [problem] = await alice.problems()
+    assert problem.issue_key == issue.key
+    assert "1 files" in problem.message

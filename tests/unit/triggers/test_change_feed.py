@@ -1,0 +1,185 @@
+"""What becomes of notices: many are one look, what fails stays, and one issue never holds the others up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from node.errors import TrackerBusy, TrackerNonsense, TrackerUncertain, TrackerUnreachable
+from node.store import changes, connections
+from node.store.errors import StoreBusy
+from node.triggers.change_feed import MAX_PAUSE, TELL_AFTER
+from tests.support.rule_sets import an_issue
+from tests.support.small_house import House, from_bob, small_house
+
+
+@pytest.fixture
+async def alice(tmp_path: Path) -> AsyncIterator[House]:
+    """Alice's house."""
+    async with small_house(tmp_path) as house:
+        yield house
+
+
+async def test_many_notices_are_one_look(alice: House) -> None:
+    """Ten notices about one issue cost one read and one message."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    alice.tracker.edit(issue.id, summary="New")
+    alice.tracker.calls.clear()
+    for _ in range(10):
+        await alice.notice(issue.id)
+    await alice.look()
+    assert alice.tracker.calls == ["issue"]
+    assert len(await alice.replicas()) == 1  # the first one was not sealed yet and gave way
+    assert not await alice.store.read(changes.counts)
+
+
+async def test_a_tracker_that_does_not_answer_is_asked_later_and_told_after_some_tries(alice: House) -> None:
+    """The notice stays with its tries; people hear of it only when it lasts."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    alice.tracker.fail["issue"] = [TrackerUnreachable("Jira does not answer.") for _ in range(TELL_AFTER)]
+    await alice.notice(issue.id)
+    for tried in range(1, TELL_AFTER + 1):
+        assert not await alice.problems()
+        await alice.look()
+        [row] = await alice.rows("change")
+        assert (row["state"], row["attempts"]) == (changes.WAITING, tried)
+        alice.clock.ms = row["due_ms"]
+    assert [one.message for one in await alice.problems()] == ["Jira does not answer."]
+    await alice.look()
+    assert not await alice.problems()
+    assert not await alice.rows("change")
+
+
+async def test_one_strange_issue_does_not_stop_the_crew(alice: House) -> None:
+    """An answer of a strange shape is about one issue: the others are looked at without a pause."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    alice.tracker.fail["issue"] = [TrackerNonsense("That is no issue.")]
+    await alice.notice(issue.id)
+    await alice.look()
+    assert alice.feed.crew.paused_ms() == 0
+
+
+async def test_a_busy_tracker_is_left_alone_but_not_for_ever(alice: House) -> None:
+    """However long Jira asks us to wait for one call, the crew looks again after half a minute."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    alice.tracker.fail["issue"] = [TrackerBusy("Busy.", retry_after=3600)]
+    await alice.notice(issue.id)
+    await alice.look()
+    assert 0 < alice.feed.crew.paused_ms() <= MAX_PAUSE * 1000
+
+
+async def test_a_mistake_of_ours_holds_one_issue_and_is_told(alice: House) -> None:
+    """An exception that nobody expected becomes a problem of that issue, without its text."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    alice.tracker.fail["issue"] = [ValueError("secret value")]
+    await alice.notice(issue.id)
+    await alice.look()
+    [problem] = await alice.problems()
+    assert "ValueError" in problem.message
+    assert "secret" not in problem.message + problem.advice
+    assert await alice.store.read(changes.counts) == {changes.HELD: 1}
+
+
+async def test_a_store_that_is_busy_holds_nothing(alice: House) -> None:
+    """Trouble of the database is no fault of the issue: the notice stays as it was."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    await alice.notice(issue.id)
+    alice.tracker.fail["issue"] = [StoreBusy("The work took too long.")]
+    with pytest.raises(StoreBusy):
+        await alice.look()
+    assert await alice.store.read(changes.counts) == {changes.NEW: 1}
+
+
+async def test_a_look_that_must_wait_comes_before_one_that_failed(alice: House) -> None:
+    """One connection waits and another fails: the notice is looked at again by itself."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    carol = await alice.connect("Alice_to_Carol")
+    await alice.outgoing.begin(carol, issue)
+    alice.tracker.fail_late["add_comment"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1, twin=link.handle, seen=1, comments={"c1": "Bob says"}))
+    await alice.settle()
+    alice.rules.broken.add(carol)
+    alice.tracker.edit(issue.id, summary="New")
+    await alice.notice(issue.id)
+    await alice.look()
+    assert await alice.store.read(changes.counts) == {changes.WAITING: 1}
+    alice.clock.ms += 60_000
+    await alice.settle()
+    await alice.look()
+    assert (await alice.replicas())[-1].replica.fields["summary"] == "New"
+    assert [one.connection_id for one in await alice.problems()] == [carol]
+
+
+async def test_an_edit_that_has_to_wait_is_not_overwritten_unseen(alice: House) -> None:
+    """Alice's people edit a field while a write of Bob's is unfinished, then Bob changes the field too: a conflict."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    alice.tracker.fail_late["add_comment"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1, twin=link.handle, seen=1, comments={"c1": "Bob says"}))
+    await alice.settle()
+    alice.tracker.edit(issue.id, description="Alice's")
+    await alice.notice(issue.id)
+    await alice.look()
+    await alice.receive(from_bob(2, twin=link.handle, seen=1, comments={"c1": "Bob says"}, description="Bob's"))
+    alice.clock.ms += 60_000
+    await alice.settle()
+    await alice.look()
+    assert alice.tracker.issues[issue.id].description == "Alice's"
+    assert [row["event"] for row in await alice.rows("history")].count("conflict") == 1
+    assert (await alice.replicas())[-1].replica.fields["description"] == "Alice's"
+
+
+async def test_waiting_for_a_paused_connection_is_not_a_busy_loop(alice: House) -> None:
+    """A look that waits for an incoming write waits longer each time, up to a quarter of a minute."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    alice.tracker.fail_late["add_comment"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1, twin=link.handle, seen=1, comments={"c1": "Bob says"}))
+    await alice.settle()
+    await alice.state(connections.DEACTIVATED)
+    await alice.notice(issue.id)
+    waits = []
+    for _ in range(7):
+        await alice.look()
+        [row] = await alice.rows("change")
+        waits.append(row["due_ms"] - alice.clock.ms)
+        alice.clock.ms = row["due_ms"]
+    assert waits == [1000, 1000, 2000, 4000, 8000, 15000, 15000]
+
+
+async def test_a_deletion_ends_the_link(alice: House) -> None:
+    """An issue that is gone when it is looked at is forgotten; its notice does not stay."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    del alice.tracker.issues[issue.id]
+    await alice.notice(issue.id)
+    await alice.look()
+    assert not await alice.rows("change")
+    assert not await alice.problems()
+
+
+async def test_a_flood_of_large_notices_is_read_in_parts(alice: House) -> None:
+    """Not more than so many characters of notices are held in memory at once, and always at least one."""
+    body = json.dumps({"filler": "x" * 1000})
+    for _ in range(5):
+        await alice.store.write(lambda tx: changes.add(tx, source=changes.WEBHOOK, now_ms=1, body=body))
+    assert len(await alice.store.read(lambda tx: changes.due(tx, 1, size=2100))) == 2
+    assert len(await alice.store.read(lambda tx: changes.due(tx, 1, size=1))) == 1
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{", '{"issue": 7}', "[" * 100_000, '{"issue": {"id": [1]}}', "\x00"])
+async def test_a_notice_that_is_not_understood_is_dropped(alice: House, body: str) -> None:
+    """Whatever is posted as a webhook, the feed goes on."""
+    await alice.store.write(lambda tx: changes.add(tx, source=changes.WEBHOOK, now_ms=1, body=body))
+    await alice.look()
+    assert not await alice.rows("change")
