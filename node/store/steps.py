@@ -6,10 +6,8 @@ Setting fields may happen twice; its intent says which of our fields may be of o
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from node.store.port import Reader, Transaction
 
@@ -30,19 +28,14 @@ _IN_WORK = (
 class Step:
     """``issue`` is the peer's handle, ``key`` names the call, ``marker`` is what the call leaves in the tracker.
 
-    A file's marker is ``<SHA-256>/<size>``, because it carries nothing but its bytes; that of ``fields`` is a list of
-    their names, as JSON.
+    A file's marker is ``<SHA-256>/<size>``, because it carries nothing but its bytes; that of ``fields`` holds
+    the values, as JSON (`node.sync.attempts`).
     """
 
     issue: str
     key: str
     marker: str
     since_ms: int
-
-
-def attempted(open_steps: Iterable[Step]) -> frozenset[str]:
-    """Name the fields of ours that may hold what a peer asked for although no result of the call is stored."""
-    return frozenset(name for step in open_steps if step.key == FIELDS for name in json.loads(step.marker))
 
 
 async def open_steps(reader: Reader, connection_id: int, issue: str) -> dict[str, Step]:
@@ -70,17 +63,6 @@ async def end(tx: Transaction, connection_id: int, issue: str, key: str) -> None
         "DELETE FROM step WHERE connection_id = :connection_id AND issue = :issue AND key = :key",
         {"connection_id": connection_id, "issue": issue, "key": key},
     )
-
-
-async def end_fields(tx: Transaction, connection_id: int, issue: str, written: AbstractSet[str]) -> None:
-    """Note that these fields were set for certain; what else the calls meant to set stays open."""
-    known = (await open_steps(tx, connection_id, issue)).get(FIELDS)
-    if known is None:
-        return
-    await end(tx, connection_id, issue, FIELDS)
-    rest = sorted(attempted([known]) - written)
-    if rest:
-        await intend(tx, connection_id, [replace(known, marker=json.dumps(rest))])
 
 
 async def open_since(reader: Reader, key: str) -> list[int]:

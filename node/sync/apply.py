@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -23,6 +22,7 @@ from node.rules.model import DraftAttachment, DraftComment, DraftWorklog
 from node.store import links, shadows, steps
 from node.store.engine import Transaction
 from node.store.steps import CREATE, FIELDS, Step
+from node.sync.attempts import attempts_in, marker_of
 from node.sync.plan import (
     TRANSITION,
     AddComment,
@@ -121,7 +121,7 @@ class Applier:
     async def _intend(self, target: Target, operations: Sequence[Operation]) -> Mapping[str, Step]:
         """Store all intents of a plan at once; return those that were stored before: their calls may have happened."""
         fresh = [step for operation in operations for step in self._intents(target, operation)]
-        written = {name for operation in operations for name in _fields(operation)}
+        written = {name: value for operation in operations for name, value in _fields(operation).items()}
         if not fresh and not written:
             return await self._site.store.read(lambda tx: steps.open_steps(tx, target.connection_id, target.peer_issue))
 
@@ -129,8 +129,8 @@ class Applier:
             known = await steps.open_steps(tx, target.connection_id, target.peer_issue)
             await steps.intend(tx, target.connection_id, fresh)
             if written:
-                names = json.dumps(sorted(written | steps.attempted(known.values())))
-                step = Step(target.peer_issue, FIELDS, names, self._site.clock.now_ms())
+                marker = marker_of(written, attempts_in(known.values()))
+                step = Step(target.peer_issue, FIELDS, marker, self._site.clock.now_ms())
                 await steps.intend(tx, target.connection_id, [step])
             return known
 
@@ -436,10 +436,10 @@ def _keys(operation: Operation) -> list[str]:
     return []
 
 
-def _fields(operation: Operation) -> list[str]:
+def _fields(operation: Operation) -> Mapping[str, Value]:
     if isinstance(operation, Edit):
-        return list(operation.fields)
-    return ["status"] if isinstance(operation, Move) else []
+        return operation.fields
+    return {"status": operation.status} if isinstance(operation, Move) else {}
 
 
 def _sha256(path: Path) -> str:

@@ -23,6 +23,7 @@ from node.store.links import Link
 from node.store.port import Transaction
 from node.store.shadows import Shadow
 from node.sync.apply import Applied, Applier, Target
+from node.sync.attempts import attempts_in, but_for_ours
 from node.sync.believed import believed, with_items, without
 from node.sync.content import FileDigest, content_of, replica_of
 from node.sync.contexts import incoming_context, outgoing_context
@@ -134,15 +135,15 @@ class Incoming:
         site = self._site
         shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
         begun = await site.store.read(lambda tx: steps.open_steps(tx, job.party.id, job.message.replica.issue))
-        job = replace(job, attempted=steps.attempted(begun.values()))
-        if shadow is not None and site.shadows_are_fresh():
+        attempts = attempts_in(begun.values())
+        if shadow is not None and site.shadows_are_fresh() and not attempts:
             return replace(job, ours=shadow)
         issue = await site.tracker.issue(link.issue_id)
         if shadow is None:
             return replace(job, ours=Shadow(issue, 0))
-        before = field_values(shadow.issue)
-        issue = with_fields(issue, {name: before[name] for name in job.attempted if name in before})
-        return replace(job, ours=replace(shadow, issue=issue), unseen=frozenset(edited_here(shadow, issue)))
+        issue, attempted = but_for_ours(issue, shadow.issue, attempts)
+        unseen = frozenset(edited_here(shadow, issue))
+        return replace(job, ours=replace(shadow, issue=issue), unseen=unseen, attempted=attempted)
 
     async def _apply(self, job: Job, stack: AsyncExitStack) -> Settled:
         site, message = self._site, job.message
@@ -174,45 +175,25 @@ class Incoming:
             await stack.enter_async_context(site.locks.hold(issue_lock(ref.id)))
 
         applied = Applied()
-        try:
-            target = await self._applier.run(
-                Target(
-                    connection_id=job.party.id,
-                    peer_issue=message.replica.issue,
-                    label=job.link.issue_key if job.link else "",
-                    link_id=job.link.id if job.link else None,
-                    ref=IssueRef(job.link.issue_id, job.link.issue_key) if job.link else None,
-                ),
-                operations,
-                applied,
-                link=lambda tx, ref: self._store_link(tx, job, draft, ref),
-                guard=guard,
-                ours=job.ours.issue if job.ours else None,
-            )
-        except TrackerError:
-            await self._note_written(job, applied)
-            raise
+        target = await self._applier.run(
+            Target(
+                connection_id=job.party.id,
+                peer_issue=message.replica.issue,
+                label=job.link.issue_key if job.link else "",
+                link_id=job.link.id if job.link else None,
+                ref=IssueRef(job.link.issue_id, job.link.issue_key) if job.link else None,
+            ),
+            operations,
+            applied,
+            link=lambda tx, ref: self._store_link(tx, job, draft, ref),
+            guard=guard,
+            ours=job.ours.issue if job.ours else None,
+        )
         if target.link_id is not None and job.link is None:
             link_id = target.link_id
             link = await site.store.read(lambda tx: links.by_id(tx, link_id))
             job = replace(job, link=link)
         return await self._commit(job, draft, merged, applied, rule_version)
-
-    async def _note_written(self, job: Job, applied: Applied) -> None:
-        """Remember what was written before a failure, so that it is not taken for a change that people made."""
-        written = without(applied.written, TRANSITION)
-        if job.link is None or not written:
-            return
-        issue_id, peer_issue = job.link.issue_id, job.message.replica.issue
-
-        async def work(tx: Transaction) -> None:
-            await steps.end_fields(tx, job.party.id, peer_issue, written.keys())
-            shadow = await shadows.read(tx, issue_id)
-            if shadow is not None:
-                after, pending = with_fields(shadow.issue, written), {**shadow.pending, **written}
-                await shadows.write(tx, after, updated_ms=shadow.updated_ms, pending=pending)
-
-        await self._site.store.write(work)
 
     def _merge(self, job: Job, link: Link, ours: Issue, draft: Draft) -> Merged:
         message = job.message

@@ -24,13 +24,14 @@ from node.store.problems import Problem
 from node.store.shadows import Shadow
 from node.store.steps import Step
 from node.sync import last_look
+from node.sync.attempts import attempts_in, but_for_ours
 from node.sync.content import FileDigest, content_of, differs, replica_of
 from node.sync.contexts import outgoing_context
 from node.sync.leftovers import adopt_leftovers
 from node.sync.merge import same
 from node.sync.message import replica_message
 from node.sync.site import Party, Site
-from node.trackers.fields import field_values, with_fields
+from node.trackers.fields import field_values
 from node.trackers.issue import Issue
 from protocol.errors import ProtocolError
 from protocol.messages import Code, IssueRemoved, dump_message
@@ -471,8 +472,7 @@ def _but_for_our_own(issue: Issue, shadow: Shadow | None, begun: Sequence[Step])
     """
     if shadow is None or not begun:
         return issue
-    before = field_values(shadow.issue)
-    issue = with_fields(issue, {name: before[name] for name in steps.attempted(begun) if name in before})
+    issue, _ = but_for_ours(issue, shadow.issue, attempts_in(begun))
     return replace(issue, attachments=shadow.issue.attachments)
 
 
