@@ -27,6 +27,8 @@ from node.demo.samples import GREEN
 from node.errors import AccordError, TrackerError
 from node.store.links import ACTIVE
 
+ISSUES = 20
+"""Issues that are edited again and again in each round."""
 STOP_SECONDS = 10.0
 """How long a node that is asked to stop in the middle of work may take."""
 PATIENCE = 60.0
@@ -174,13 +176,22 @@ async def play(root: Path, plan: Plan, *, issues: Path, limit: int, rounds: int 
             if round_:
                 await until_quiet(blue, green, seconds=seconds)
             async with killing(killer, (plan.kills - killer.done) // (rounds - round_)):
-                await edit_stubbornly(blue, green)
+                await edit_stubbornly(blue, green, round_)
         await until_quiet(blue, green, seconds=seconds)
         report = await compare(blue, green, keys, failed)
         faults = await look_around(blue, green)
     for side in (blue, green):
         faults += look_inside(side)
     return Outcome(report, keys, killer.done, killer.story, killer.stop_seconds, faults)
+
+
+def assert_whole(outcome: Outcome, plan: Plan) -> None:
+    """Nothing is lost, nothing is there twice, nothing is left undone, and nobody was alarmed without reason."""
+    found = [*outcome.report.differences, *outcome.faults]
+    lines = [f"seed {plan.seed}:", *found, "what was done to the nodes:", *outcome.story]
+    assert not found, "\n".join(lines)
+    assert outcome.kills == plan.kills
+    assert outcome.report.issues >= len(outcome.keys) - len(outcome.report.refused)
 
 
 @asynccontextmanager
@@ -196,15 +207,29 @@ async def killing(killer: Killer, kills: int) -> AsyncIterator[None]:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def edit_stubbornly(blue: Side, green: Side) -> int:
-    """Edit on both sides; the nodes are asked only at the beginning, which issues are linked."""
+async def edit_stubbornly(blue: Side, green: Side, round_: int) -> None:
+    """Edit on both sides as the demo does, then several fields of some issues again and again; Jira is never away."""
+    links = (await call(blue, "GET", "/api/v1/connections/Blue_to_Green/links"))["links"]
+    pairs = [(one["key"], one["twin_key"]) for one in links if one["state"] == ACTIVE and one["twin_key"]]
     while True:
         try:
-            return await edit_both(blue, green)
+            await edit_both(blue, green)
         except TrackerError:
             raise
-        except AccordError:  # a node is away
+        except AccordError:  # a node is away, and nothing was edited yet
             await asyncio.sleep(0.1)
+        else:
+            break
+    async with Person(blue.jira_url, "alice") as alice, Person(green.jira_url, "alice") as other:
+        for number, (key, twin) in enumerate(pairs[:ISSUES]):
+            for time_ in range(3):
+                await alice.edit(key, {"summary": f"Blue's summary {round_}.{time_} of {key}"})
+                await other.edit(twin, {"description": f"Green's description {round_}.{time_} of {twin}"})
+            name, data = f"round-{round_}.txt", f"The same in every issue {round_}\n".encode() * 40
+            await alice.attach(key, name, data)
+            written = await other.comment(twin, f"Green's {round_} on {twin}")
+            if number % 2:
+                await other.delete_comment(twin, written)
 
 
 async def look_around(blue: Side, green: Side) -> list[str]:
