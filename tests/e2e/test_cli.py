@@ -3,116 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from node.demo.jira import Person
-from node.sandbox.app import RunningSandbox, running_sandbox
-from node.sandbox.seed import create_project, default_world
-from tests.support.two_nodes import eventually, there
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.support.served import Home, Said, home, init, is_active
+from tests.support.two_nodes import eventually
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command said, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Any:
-        """What ``--json`` printed."""
-        return json.loads(self.out)
-
-
-@dataclass(slots=True)
-class Home:
-    """One side as its admin has it: a folder and a command line."""
-
-    folder: Path
-    sandbox: RunningSandbox
-    token: str
-    server: asyncio.subprocess.Process | None = field(default=None)
-    everything: list[str] = field(default_factory=list)
-
-    def _environment(self, **more: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ACCORD_", "COV_"))}
-        return {**kept, "PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1", "COLUMNS": "200", **more}
-
-    async def accord(self, *arguments: str, given: str = "", **environment: str) -> Said:
-        """Run one command to its end."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "node", "--dir", str(self.folder), *arguments,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=self._environment(**environment),
-        )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(given.encode()), 30)
-        said = Said(process.returncode or 0, out.decode(), err.decode())
-        self.everything += [said.out, said.err]
-        assert "Traceback" not in said.err + said.out, said
-        return said
-
-    async def serve(self) -> None:
-        """Start the node and wait until it is ready."""
-        self.server = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "node", "--dir", str(self.folder), "serve",
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self._environment(),
-        )  # fmt: skip
-        await eventually(self._is_up, "the node is up")
-
-    async def _is_up(self) -> bool:
-        assert there(self.server).returncode is None, "the node ended at once"
-        return (self.folder / "running.json").exists()
-
-    async def terminate(self) -> Said:
-        """Stop the node as a service manager does."""
-        server = there(self.server)
-        server.send_signal(signal.SIGTERM)
-        out, err = await asyncio.wait_for(server.communicate(), 15)
-        self.server = None
-        said = Said(server.returncode or 0, out.decode(), err.decode())
-        self.everything += [said.out, said.err]
-        return said
-
-
-@asynccontextmanager
-async def _home(root: Path, name: str, project: str) -> AsyncIterator[Home]:
-    world = default_world()
-    create_project(world, project)
-    async with running_sandbox(world, control_open=True) as sandbox:
-        home = Home(root / name, sandbox, world.create_token(there(world.user_named("accord"))))
-        try:
-            yield home
-        finally:
-            if home.server is not None:
-                home.server.kill()
-                await home.server.wait()
-
-
-async def _init(home: Home, name: str) -> None:
-    said = await home.accord(
-        "init", "--name", name, "--jira-url", home.sandbox.url, "--port", "0", "--admin-port", "0",
-        "--allow-http", "--allow-private-peers", ACCORD_JIRA_TOKEN=home.token,
-    )  # fmt: skip
-    assert said.status == 0, said
-
-
+@pytest.mark.timeout(240)  # some forty commands, each a process that starts
 async def test_a_first_connection_by_hand(tmp_path: Path) -> None:
     """Init, serve, check, invite, accept, verify, sync, status, and everything after that, as the guide says it."""
-    async with _home(tmp_path, "blue", "UD") as blue, _home(tmp_path, "green", "SC") as green:
-        await asyncio.gather(_init(blue, "Blue"), _init(green, "Green"))
+    async with home(tmp_path, "blue", "UD") as blue, home(tmp_path, "green", "SC") as green:
+        await asyncio.gather(init(blue, "Blue"), init(green, "Green"))
         await asyncio.gather(blue.serve(), green.serve())
         checked = await blue.accord("--json", "check")
         assert checked.status in {0, 3}
@@ -126,11 +30,7 @@ async def test_a_first_connection_by_hand(tmp_path: Path) -> None:
         assert accepted.status == 0, accepted
         assert "Green_to_Blue" in accepted.out
 
-        async def active() -> bool:
-            found = (await blue.accord("--json", "connections")).data["connections"]
-            return bool(found[0]["state"] == "active")
-
-        await eventually(active, "Blue is connected too", pause=0.3)
+        await eventually(lambda: is_active(blue), "Blue is connected too", pause=0.3)
         say = (await blue.accord("--json", "verify", "Blue_to_Green")).data["short_code"]["say"]
         assert (await green.accord("verify", "Green_to_Blue", "000000")).status == 1
         assert (await green.accord("verify", "Green_to_Blue", say)).status == 0
@@ -141,11 +41,11 @@ async def test_a_first_connection_by_hand(tmp_path: Path) -> None:
         assert (await blue.accord("close", "Blue_to_Green")).status == 2
         assert (await blue.accord("close", "Blue_to_Green", "--yes")).status == 0
         assert (await blue.accord("sync", "Blue_to_Green", "UD-1")).status == 1
-        for home in (blue, green):
-            ended = await home.terminate()
+        for side in (blue, green):
+            ended = await side.terminate()
             assert (ended.status, "Traceback" in ended.err) == (0, False), ended
-            assert not (home.folder / "running.json").exists()
-            assert not any(home.token in text for text in home.everything)
+            assert not (side.folder / "running.json").exists()
+            assert not any(side.token in text for text in side.everything)
         stopped = await blue.accord("queue")
         assert (stopped.status, "serve" in stopped.err) == (1, True)
 
@@ -210,7 +110,7 @@ async def _work(blue: Home, green: Home, alice: Person, bob: Person) -> None:
 )
 async def test_commands_that_cannot_work(tmp_path: Path, arguments: tuple[str, ...], status: int, words: str) -> None:
     """Without a node, a token or sense a command ends with words, a next step and the right exit status."""
-    async with _home(tmp_path, "blue", "UD") as blue:
+    async with home(tmp_path, "blue", "UD") as blue:
         said = await blue.accord(*arguments)
         assert said.status == status, said
         assert words.lower() in said.err.lower(), said
@@ -219,6 +119,6 @@ async def test_commands_that_cannot_work(tmp_path: Path, arguments: tuple[str, .
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 async def test_completion(tmp_path: Path, shell: str) -> None:
     """Each shell gets a script of its own."""
-    async with _home(tmp_path, "blue", "UD") as blue:
+    async with home(tmp_path, "blue", "UD") as blue:
         said = await blue.accord("completion", shell)
         assert (said.status, "_ACCORD_COMPLETE" in said.out) == (0, True)

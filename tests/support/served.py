@@ -1,0 +1,123 @@
+"""Nodes as their admins have them: served by a process of their own, reached by the command line alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from node.sandbox.app import RunningSandbox, running_sandbox
+from node.sandbox.seed import create_project, default_world
+from tests.support.two_nodes import eventually, there
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command said, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What ``--json`` printed."""
+        return json.loads(self.out)
+
+
+@dataclass(slots=True)
+class Home:
+    """One side as its admin has it: a folder and a command line."""
+
+    folder: Path
+    sandbox: RunningSandbox
+    token: str
+    server: asyncio.subprocess.Process | None = field(default=None)
+    everything: list[str] = field(default_factory=list)
+
+    def _environment(self, **more: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ACCORD_", "COV_"))}
+        return {**kept, "PYTHONPATH": str(REPOSITORY), "NO_COLOR": "1", "COLUMNS": "200", **more}
+
+    async def accord(self, *arguments: str, given: str = "", **environment: str) -> Said:
+        """Run one command to its end."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "node", "--dir", str(self.folder), *arguments,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env=self._environment(**environment),
+        )  # fmt: skip
+        out, err = await asyncio.wait_for(process.communicate(given.encode()), 30)
+        said = Said(process.returncode or 0, out.decode(), err.decode())
+        self.everything += [said.out, said.err]
+        assert "Traceback" not in said.err + said.out, said
+        return said
+
+    async def serve(self) -> None:
+        """Start the node and wait until it is ready."""
+        self.server = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "node", "--dir", str(self.folder), "serve",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self._environment(),
+        )  # fmt: skip
+        await eventually(self._is_up, "the node is up")
+
+    async def _is_up(self) -> bool:
+        assert there(self.server).returncode is None, "the node ended at once"
+        return (self.folder / "running.json").exists()
+
+    async def terminate(self) -> Said:
+        """Stop the node as a service manager does."""
+        server = there(self.server)
+        server.send_signal(signal.SIGTERM)
+        out, err = await asyncio.wait_for(server.communicate(), 15)
+        self.server = None
+        said = Said(server.returncode or 0, out.decode(), err.decode())
+        self.everything += [said.out, said.err]
+        return said
+
+
+@asynccontextmanager
+async def home(root: Path, name: str, project: str) -> AsyncIterator[Home]:
+    """Make a folder and a Jira for one side; its node does not run yet."""
+    world = default_world()
+    create_project(world, project)
+    async with running_sandbox(world, control_open=True) as sandbox:
+        side = Home(root / name, sandbox, world.create_token(there(world.user_named("accord"))))
+        try:
+            yield side
+        finally:
+            if side.server is not None:
+                side.server.kill()
+                await side.server.wait()
+
+
+async def init(home: Home, name: str) -> None:
+    """Create the side's node."""
+    said = await home.accord(
+        "init", "--name", name, "--jira-url", home.sandbox.url, "--port", "0", "--admin-port", "0",
+        "--allow-http", "--allow-private-peers", ACCORD_JIRA_TOKEN=home.token,
+    )  # fmt: skip
+    assert said.status == 0, said
+
+
+async def pair(blue: Home, green: Home) -> None:
+    """Create, serve and connect both sides: Blue invites."""
+    await asyncio.gather(init(blue, "Blue"), init(green, "Green"))
+    await asyncio.gather(blue.serve(), green.serve())
+    code = (await blue.accord("--json", "invite", "Green", "--project", "UD")).data["code"]
+    assert (await green.accord("accept", code, "--project", "SC", "--yes")).status == 0
+    await eventually(lambda: is_active(blue), "Blue is connected too", pause=0.3)
+
+
+async def is_active(side: Home) -> bool:
+    """Tell whether the side's first connection is active."""
+    found = (await side.accord("--json", "connections")).data["connections"]
+    return bool(found[0]["state"] == "active")
