@@ -39,6 +39,7 @@ from node.rules_desk.desk import rules_desk
 from node.store import connections as connection_rows
 from node.store import links
 from node.store.engine import Store
+from node.store.errors import StoreError
 from node.store.port import Reader
 from node.sync.inbox_feed import InboxFeed
 from node.sync.incoming import Incoming
@@ -67,6 +68,8 @@ REGISTER_SECONDS = 600.0
 """How often a node that could not register its webhook tries again."""
 CATCH_UP_SECONDS = 30.0
 """How long received messages wait at the start for changes of our own people to be looked at."""
+TROUBLE_SECONDS = 30.0
+"""How long a part of the node that met a fault of its own waits before it goes on."""
 PAIRING_SECONDS = 1.0
 """How often a node with an open invitation looks whether the connection has come into being."""
 
@@ -96,6 +99,9 @@ class Node:
         try:
             await self._listen()
         except BaseException:
+            await self._transport.stop()
+            await self._engine.close()
+            await self._tracker.close()
             await self._store.close()
             raise
         await self._ledger.start()
@@ -182,7 +188,7 @@ class Node:
             secret=None,
             wake=self._changes.crew.wake,
         )
-        self._operations = Operations(site, outgoing, wake=self._look_anew)
+        self._operations = Operations(site, outgoing, wake=self._look_anew, sweep=self._poller.sweep_soon)
         self._checks = Checks(
             self._store,
             self._tracker,
@@ -201,7 +207,14 @@ class Node:
                 await self._changes.caught_up()
         except TimeoutError:
             _LOG.warning("not all changes could be looked at within %.0f seconds; going on", CATCH_UP_SECONDS)
-        await self._inbox.start()
+        except StoreError as error:
+            _LOG.warning("changes could not be looked at first; going on: %s", error.message)
+        while True:
+            try:
+                return await self._inbox.start()
+            except StoreError as error:
+                _LOG.warning("received messages cannot be settled yet; it is tried again: %s", error.message)
+                await self._clock.sleep(TROUBLE_SECONDS)
 
     async def _listen(self) -> None:
         settings = self._settings.node
@@ -329,14 +342,20 @@ class Node:
         again_ms = 0
         while True:
             self._reregister.clear()
-            projects = await self._projects()
-            failed = not self._webhook.active and self._clock.now_ms() >= again_ms
-            if projects and (projects != registered or failed):
-                self._webhook = await self._register(projects)
-                registered, again_ms = projects, self._clock.now_ms() + int(REGISTER_SECONDS * 1000)
-            pending = await self._store.read(connection_rows.pending)
+            pause = REGISTER_SECONDS
             try:
-                async with asyncio.timeout(PAIRING_SECONDS if pending else REGISTER_SECONDS):
+                projects = await self._projects()
+                failed = not self._webhook.active and self._clock.now_ms() >= again_ms
+                if projects and (projects != registered or failed):
+                    self._webhook = await self._register(projects)
+                    registered, again_ms = projects, self._clock.now_ms() + int(REGISTER_SECONDS * 1000)
+                if await self._store.read(connection_rows.pending):
+                    pause = PAIRING_SECONDS
+            except Exception:  # noqa: BLE001 - nobody else would register the webhook
+                _LOG.exception("the webhook could not be looked after; it is tried again")
+                pause = TROUBLE_SECONDS
+            try:
+                async with asyncio.timeout(pause):
                     await self._reregister.wait()
             except TimeoutError:
                 continue

@@ -5,7 +5,7 @@ Use cases over the store and the sync core; knows neither HTTP nor the terminal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from node.store import changes, connections, history, inbox, links, outbox, prob
 from node.store.connections import Connection
 from node.store.port import Reader, Transaction
 from node.store.problems import Problem
+from node.sync.endings import Endings
 from node.sync.outgoing import Outgoing, Sent
 from node.sync.site import Site
 from node.trackers.issue import Issue
@@ -37,10 +38,12 @@ class KeyResult:
 class Operations:
     """The use cases around issues."""
 
-    def __init__(self, site: Site, outgoing: Outgoing, *, wake: Callable[[], None]) -> None:
+    def __init__(self, site: Site, outgoing: Outgoing, *, wake: Callable[[], None], sweep: Callable[[], None]) -> None:
         self._site = site
         self._outgoing = outgoing
+        self._endings = Endings(site)
         self._wake = wake
+        self._sweep = sweep
 
     async def connection(self, name: str) -> Connection:
         """Return a connection by its name. Raises UsageError."""
@@ -61,8 +64,13 @@ class Operations:
         if len(keys) > MAX_KEYS:
             raise UsageError(f"{len(keys)} issues are too many for one request.", advice=f"Send {MAX_KEYS} at most.")
         connection = await self.connection(name)
-        if connection.state == "closed":
+        if connection.state == connections.CLOSED:
             raise UsageError(f"{name} is closed.", advice="Pair again with accord invite.")
+        if connection.state == connections.PENDING:
+            raise UsageError(
+                f"{name} waits for the other node: the two are not paired yet.",
+                advice="It goes on by itself; see accord connections, and then bring the issues in.",
+            )
         results: list[KeyResult] = []
         for start in range(0, len(keys), SEARCH_PAGE):
             part = keys[start : start + SEARCH_PAGE]
@@ -216,55 +224,85 @@ class Operations:
         return await self._site.store.read(work)
 
     async def retry(self, problem_ids: Sequence[int] | None) -> int:
-        """Let what waits behind these problems, or all, be tried again now; return how many rows that were.
+        """Let what waits behind these problems, or all, be tried again now; return how many of them that were.
+
+        What did not arrive at a peer as it is here is sent again, silent peers are called and sweeps are made at once;
+        such a problem ends by itself when that goes well.
 
         Raises:
             UsageError: a number that is not an open problem's.
+            TrackerError: our tracker does not answer, and something had to be asked of it.
         """
-        return await self._release(problem_ids, skip=False)
+        chosen = await self._chosen(problem_ids)
+
+        async def work(tx: Transaction) -> None:
+            for problem in chosen:
+                if problem.ref is not None and problem.stage in _HELD:
+                    await _HELD[problem.stage](tx, problem.ref)
+                    await problems.close_one(tx, problem.id)
+
+        await self._site.store.write(work)
+        for problem in chosen:
+            if problem.stage not in _HELD:
+                await self._try_again(problem)
+        self._wake()
+        return len(chosen)
+
+    async def _try_again(self, problem: Problem) -> None:
+        if problem.stage == problems.SWEEP:
+            self._sweep()
+        elif problem.stage == problems.PEER and problem.connection_id is not None:
+            self._site.ask_peer(problem.connection_id)
+        elif problem.ref is not None:
+            link_id = problem.ref
+            link = await self._site.store.read(lambda tx: links.by_id(tx, link_id))
+            if link is None or await self._outgoing.again(link) is None:
+                await self._site.store.write(lambda tx: problems.close_one(tx, problem.id))
 
     async def skip(self, problem_ids: Sequence[int]) -> int:
         """Give up on what waits behind these problems: the notice or message ends without effect.
 
+        The peer hears of a message that its receiver asks for nothing to be done, not why.
+
         Raises:
             UsageError: a number that is not an open problem's.
         """
-        return await self._release(problem_ids, skip=True)
+        chosen = await self._chosen(problem_ids)
+        received = {problem.connection_id for problem in chosen if problem.stage == problems.INBOX}
+        parties = {one: await self._site.rules.party(one) for one in received if one is not None}
 
-    async def _release(self, problem_ids: Sequence[int] | None, *, skip: bool) -> int:
-        async def work(tx: Transaction) -> int:
-            chosen = await problems.open_problems(tx)
-            if problem_ids is not None:
-                unknown = set(problem_ids) - {problem.id for problem in chosen}
-                if unknown:
-                    raise UsageError(
-                        f"There is no open problem {min(unknown)}.", advice="See the numbers with: accord errors"
-                    )
-                chosen = [problem for problem in chosen if problem.id in problem_ids]
-            count = 0
+        async def work(tx: Transaction) -> None:
             for problem in chosen:
-                count += await self._release_one(tx, problem, skip=skip)
-            return count
+                if problem.stage == problems.CHANGE and problem.ref is not None:
+                    await changes.done(tx, [problem.ref])
+                elif problem.stage == problems.INBOX and problem.ref is not None:
+                    row = await inbox.get(tx, problem.ref)
+                    if row is not None and row.state != inbox.DONE:
+                        await self._endings.end_row(tx, row, parties[row.connection_id], Code.IGNORED)
+                await problems.close_one(tx, problem.id)
+            await problems.close_of_forgotten_changes(tx)
 
-        count = await self._site.store.write(work)
+        await self._site.store.write(work)
+        for party in parties.values():
+            self._site.wake_sender(party.id)
         self._wake()
-        return count
+        return len(chosen)
 
-    async def _release_one(self, tx: Transaction, problem: Problem, *, skip: bool) -> int:
-        if problem.ref is not None and problem.stage == problems.CHANGE:
-            if skip:
-                await changes.done(tx, [problem.ref])
-            else:
-                await changes.release(tx, problem.ref)
-        elif problem.ref is not None and problem.stage == problems.INBOX:
-            if skip:
-                await inbox.finish(tx, problem.ref, Code.IGNORED, self._site.clock.now_ms())
-            else:
-                await inbox.release(tx, problem.ref)
-        elif not skip:
-            return 0
-        await problems.close_one(tx, problem.id)
-        return 1
+    async def _chosen(self, problem_ids: Sequence[int] | None) -> list[Problem]:
+        found = await self._site.store.read(lambda tx: problems.open_problems(tx, limit=-1))
+        if problem_ids is None:
+            return found
+        unknown = set(problem_ids) - {problem.id for problem in found}
+        if unknown:
+            raise UsageError(f"There is no open problem {min(unknown)}.", advice="See the numbers with: accord errors")
+        return [problem for problem in found if problem.id in problem_ids]
+
+
+_HELD: Mapping[str, Callable[[Transaction, int], Awaitable[object]]] = {
+    problems.CHANGE: changes.release,
+    problems.INBOX: inbox.release,
+}
+"""How the row behind a problem is let go, by stage; what is at the other stages does not wait in a row."""
 
 
 def _looks_like_key(key: str) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from node.clock import Clock
-from node.errors import TrackerError, TrackerNonsense, TrackerRefused
+from node.errors import AccordError, TrackerError, TrackerNonsense, TrackerRefused
 from node.store import changes, cursors, links, problems, shadows
 from node.store.engine import Store
 from node.store.port import Reader, Transaction
@@ -136,11 +136,9 @@ class Poller:
         while True:
             self._now.clear()
             try:
-                await self.sweep()
-            except TrackerError as error:
-                await self._tell(error)
-            except asyncio.CancelledError:
-                raise
+                await self._sweep_or_tell()
+            except AccordError as error:
+                _LOG.warning("a sweep failed; the next one tries again: %s", error.message)
             except Exception:  # noqa: BLE001 - one bad sweep must not end the safety net
                 _LOG.exception("a sweep failed; the next one tries again")
             self.tried.set()
@@ -149,6 +147,12 @@ class Poller:
                     await self._now.wait()
             except TimeoutError:
                 continue
+
+    async def _sweep_or_tell(self) -> None:
+        try:
+            await self.sweep()
+        except TrackerError as error:
+            await self._tell(error)
 
     async def sweep(self) -> int:
         """Look once through all projects; return the number of changes that nobody had reported.
