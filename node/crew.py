@@ -59,6 +59,7 @@ class Crew(Generic[T]):
         self._running: dict[str, asyncio.Task[None]] = {}
         self._boss: asyncio.Task[None] | None = None
         self._pause_until_ms = 0
+        self._troubled: set[str] = set()
 
     def start(self) -> None:
         """Begin to work."""
@@ -72,6 +73,15 @@ class Crew(Generic[T]):
     def pause(self, seconds: float) -> None:
         """The tracker is not to be had: leave it alone for a while."""
         self._pause_until_ms = max(self._pause_until_ms, self._clock.now_ms() + int(seconds * 1000))
+
+    def trouble(self, key: str, seconds: float) -> None:
+        """The work on a key failed for a while. Once that on another fails too, nobody works before the time is over.
+
+        One sick issue keeps only itself waiting; a tracker that is down is not asked for each issue.
+        """
+        self._troubled.add(key)
+        if len(self._troubled) > 1:
+            self.pause(seconds)
 
     def paused_ms(self) -> int:
         """Return for how many milliseconds the tracker is still left alone."""
@@ -125,8 +135,11 @@ class Crew(Generic[T]):
             self._running[job.key] = task
 
     async def _do(self, job: Job[T]) -> None:
+        self._troubled.discard(job.key)
         try:
             await self._work(job.item)
+            if job.key not in self._troubled:
+                self._troubled.clear()
         except asyncio.CancelledError:
             raise
         except AccordError as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from node.crew import Crew, Job
-from node.errors import AccordError, Fault, TrackerBusy, TrackerError, TrackerUnreachable
+from node.errors import AccordError, Fault, TrackerError, TrackerUnreachable
 from node.store import inbox, links, problems
 from node.store.errors import StoreError
 from node.store.inbox import Received
@@ -17,7 +17,7 @@ from node.store.problems import Problem
 from node.sync.endings import Settled
 from node.sync.incoming import Incoming
 from node.sync.site import Site
-from node.triggers.change_feed import MAX_PAUSE, TELL_AFTER, affects_all, backoff_ms
+from node.triggers.change_feed import TELL_AFTER, leave_alone, patience_ms
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class InboxFeed:
     async def _find(self) -> Sequence[Job[Received]]:
         now = self._site.clock.now_ms()
         rows = await self._site.store.read(lambda tx: inbox.ready(tx, now, limit=4 * self._size))
-        return [Job(f"{row.connection_id}/{row.issue or row.id}", row) for row in rows]
+        return [Job(_key(row), row) for row in rows]
 
     async def _work(self, row: Received) -> None:
         try:
@@ -140,8 +140,7 @@ class InboxFeed:
 
     async def _postpone(self, row: Received, error: TrackerError) -> None:
         now, attempts = self._site.clock.now_ms(), row.attempts + 1
-        wait_ms = error.retry_after * 1000 if isinstance(error, TrackerBusy) else backoff_ms(attempts)
-        wait_ms = wait_ms * (0.5 + self._site.clock.jitter())
+        wait_ms = patience_ms(error, attempts, self._site.clock.jitter())
 
         async def work(tx: Transaction) -> None:
             await inbox.wait(tx, row.id, now + int(wait_ms))
@@ -149,5 +148,8 @@ class InboxFeed:
                 await problems.report(tx, await self._problem(tx, row, error), now_ms=now)
 
         await self._site.store.write(work)
-        if affects_all(error):
-            self.crew.pause(min(wait_ms / 1000, MAX_PAUSE))
+        leave_alone(self.crew, _key(row), error, wait_ms / 1000)
+
+
+def _key(row: Received) -> str:
+    return f"{row.connection_id}/{row.issue or row.id}"

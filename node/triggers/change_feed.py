@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from node.crew import Crew, Job
 from node.errors import (
@@ -253,8 +254,7 @@ class ChangeFeed:
             await self._hold(look.issue_id, ids, [error], look.issue.key if look.issue else None, None)
             return
         attempts = max(row.attempts for row in look.rows) + 1
-        wait_ms = error.retry_after * 1000 if isinstance(error, TrackerBusy) else backoff_ms(attempts)
-        wait_ms = wait_ms * (0.5 + self._site.clock.jitter())
+        wait_ms = patience_ms(error, attempts, self._site.clock.jitter())
         due = self._site.clock.now_ms() + int(wait_ms)
         problem = Problem(
             connection_id=None,
@@ -272,8 +272,7 @@ class ChangeFeed:
                 await problems.report(tx, problem, now_ms=self._site.clock.now_ms())
 
         await self._site.store.write(work)
-        if affects_all(error):
-            self.crew.pause(min(wait_ms / 1000, MAX_PAUSE))
+        leave_alone(self.crew, look.issue_id, error, wait_ms / 1000)
 
 
 TELL_AFTER = 3
@@ -281,17 +280,30 @@ TELL_AFTER = 3
 
 
 MAX_PAUSE = 30.0
-"""Seconds for which one failure keeps a whole crew from the tracker; the row itself may wait longer."""
+"""Seconds for which failures keep a whole crew from the tracker; the row itself may wait longer."""
 
 
-def affects_all(error: TrackerError) -> bool:
-    """Tell whether other issues would meet the same failure: an answer of a strange shape says only that about one."""
-    return not isinstance(error, TrackerNonsense)
+def leave_alone(crew: Crew[Any], key: str, error: TrackerError, seconds: float) -> None:
+    """Let a crew leave the tracker alone, at once where it asks for patience, else once a second issue fails too.
+
+    An answer of a strange shape says something only about one issue.
+    """
+    if isinstance(error, TrackerBusy):
+        crew.pause(min(seconds, MAX_PAUSE))
+    elif not isinstance(error, TrackerNonsense):
+        crew.trouble(key, min(seconds, MAX_PAUSE))
 
 
 def backoff_ms(attempts: int) -> float:
     """Return how long to wait after so many failures: 1 s, doubling, at most 5 minutes."""
-    return float(min(MAX_BACKOFF_MS, 1000 * 2 ** min(attempts - 1, 12)))
+    return float(min(MAX_BACKOFF_MS, 1000 * 2 ** min(max(attempts - 1, 0), 12)))
+
+
+def patience_ms(error: TrackerError, attempts: int, jitter: float) -> float:
+    """Return how long to wait after so many failures; never less than the tracker asked for."""
+    if isinstance(error, TrackerBusy):
+        return 1000 * error.retry_after * (1 + jitter / 4)
+    return backoff_ms(attempts) * (0.5 + jitter)
 
 
 async def _forget(tx: Transaction, ids: Sequence[int]) -> None:

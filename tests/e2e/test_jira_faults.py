@@ -128,3 +128,23 @@ async def test_a_peer_that_is_down_for_a_while(parties: Parties) -> None:
     await bob.start()
     await quiet(alice, bob)
     assert (await assert_in_step(alice, bob))["summary"] == "two"
+
+
+async def test_one_sick_issue_does_not_keep_the_others_waiting(hasty: Parties) -> None:
+    """Jira fails for ever to hand out a file of one issue: the others go on arriving meanwhile."""
+    alice, bob = hasty
+    sick = await alice.create(summary="sick")
+    well = await alice.create(summary="well")
+    await alice.sync(sick, well)
+    twin = await alice.twin(well)
+    await alice.twin(sick)
+    await quiet(alice, bob)
+    alice.sandbox.faults.add("error", "/secure/*", count=None, status=500)
+    await alice.person.attach(sick, "never.bin", b"never")
+    for number in range(5):
+        await alice.person.edit(well, {"summary": f"well {number}"})
+
+        async def arrived(number: int = number) -> bool:
+            return bool((await bob.issue(twin))["fields"]["summary"] == f"well {number}")
+
+        await eventually(arrived, f"edit {number} arrives", deadline=5)
