@@ -15,7 +15,7 @@ from node.errors import UsageError
 from node.store import connections
 from node.transport.crash import live_on
 from protocol.blob import CHUNK_BYTES
-from tests.support.dying import Death, Killed
+from tests.support.mortal import Death, Killed
 from tests.support.peers import PeerNode, paired, until
 
 SENDING = ["sending: sealed", "sending: stored", "sending: ready", "sending: answered", "sending: receipt stored"]
