@@ -30,8 +30,12 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Url = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+URL = r"^https?://[^\s/?#@]+(/[^\s?#]*)?$"
+"""No user name and password: settings are no secret, and peers see the addresses of issues."""
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NAME)]
+Url = Annotated[str, StringConstraints(max_length=2048, pattern=URL)]
 
 
 class NodeSettings(_Settings):
@@ -90,6 +94,20 @@ class Settings(_Settings):
     """The user map: a name or e-mail address of a peer's people, and our user id."""
 
 
+_IN_WORDS = {
+    NAME: "begin with a letter or a digit, and use only letters, digits, dots, dashes and underscores",
+    URL: "write an address like https://jira.example.org, without user name, password, query or fragment",
+}
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Name the first setting that is not right and say what it should be; never repeats its value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    said = _IN_WORDS.get(first.get("ctx", {}).get("pattern", ""), first["msg"])
+    return f"{place}: {said}."
+
+
 @dataclass(frozen=True, slots=True)
 class Secret:
     """A secret that does not show itself."""
@@ -145,9 +163,19 @@ class NodeFolder:
         except (TOMLKitError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is not valid TOML: {error}", advice="Correct the file.") from None
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{path}: {place}: {first['msg']}", advice="Correct this setting.") from None
+            raise ConfigError(f"{path}: {what_is_wrong(error)}", advice="Correct this setting.") from None
+        except OSError as error:
+            raise ConfigError(
+                f"{path} cannot be read: {error.strerror}.", advice="Make it a file that you may read."
+            ) from None
+
+    def must_be_free(self) -> None:
+        """Raise ConfigError where there is a node already."""
+        if (self.root / SETTINGS).exists():
+            raise ConfigError(
+                f"There is an Accord node in {self.root} already.",
+                advice="Choose another folder with --dir, or change its accord.toml.",
+            )
 
     def create(self, settings: Settings, *, jira_token: Secret) -> None:
         """Make the folder with settings and fresh secrets.
@@ -155,11 +183,7 @@ class NodeFolder:
         Raises:
             ConfigError: there is a node already, or the folder cannot be made.
         """
-        if (self.root / SETTINGS).exists():
-            raise ConfigError(
-                f"There is an Accord node in {self.root} already.",
-                advice="Choose another folder with --dir, or change its accord.toml.",
-            )
+        self.must_be_free()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.root.chmod(0o700)

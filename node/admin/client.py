@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -54,24 +56,28 @@ class AdminClient:
                 f"The node in {self._folder.root} did not answer within {TIMEOUT} seconds.",
                 advice="Look at its log.",
             ) from None
-        except aiohttp.ClientConnectionError:
+        except aiohttp.ClientError:
             raise self._not_running() from None
 
     def _address(self) -> str:
         self._folder.settings()
         try:
             running = json.loads(self._folder.running.read_text("utf-8"))
-            os.kill(int(running["pid"]), 0)
+            with suppress(PermissionError):  # it lives, and is another user's
+                os.kill(int(running["pid"]), 0)
             return str(running["admin_url"])
-        except PermissionError:
-            return str(running["admin_url"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             raise self._not_running() from None
 
     def _not_running(self) -> ConfigError:
         return ConfigError(
             f"The node in {self._folder.root} is not running.", advice=f"Start it with: {self._folder.command} serve"
         )
+
+
+def part(text: str) -> str:
+    """Return text from a person as one part of a path, so that it can only name something and never lead elsewhere."""
+    return quote(text, safe="")
 
 
 def _read(status: int, text: str) -> Any:

@@ -62,11 +62,13 @@ def admin_app(token: Secret) -> web.Application:
 
 @web.middleware
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.url.host not in _LOOPBACK:
+    if _host(request) not in _LOOPBACK:
         return _told(403, "Forbidden", "The admin API answers on the loopback only.", "")
     is_public = request.path in PUBLIC
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not is_public and not hmac.compare_digest(given.encode(), request.app[TOKEN].value.encode()):
+    if not is_public and not hmac.compare_digest(
+        given.encode(errors="surrogateescape"), request.app[TOKEN].value.encode()
+    ):
         return _told(
             401,
             "Unauthorized",
@@ -88,6 +90,14 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         )
 
 
+def _host(request: web.Request) -> str | None:
+    """Return the name by which we were called, None where that is no name at all."""
+    try:
+        return request.url.host
+    except ValueError:
+        return None
+
+
 async def read_body(request: web.Request, kind: type[T]) -> T:
     """Read a JSON body. Raises UsageError in words that name the place."""
     try:
@@ -96,13 +106,13 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"The request is not right: {place}: {first['msg']}.") from None
-    except (ValueError, RecursionError):
+    except (ValueError, LookupError, RecursionError):
         raise UsageError("The request is not JSON.") from None
 
 
 def answer(data: Any, *, status: int = 200) -> web.Response:
     """Answer with JSON."""
-    return web.json_response(data, status=status, dumps=lambda value: json.dumps(value, ensure_ascii=False))
+    return web.json_response(data, status=status)
 
 
 def _told(status: int, code: str, message: str, advice: str) -> web.Response:

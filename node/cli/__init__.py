@@ -8,19 +8,22 @@ attention.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from node.cli import demo, ledger, pair, rules, rules_look, sandbox, setup, work
-from node.cli.show import Terminal, error
+from node.cli.show import PlainConsole, Terminal, error
 from node.config import NodeFolder
 from node.errors import AccordError, UsageError
 from protocol.errors import ProtocolError
+
+TRACE_VARIABLE = "ACCORD_TRACE"
+"""Set, it lets a mistake of this program end in Python's own words, for those who repair it."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -33,7 +36,7 @@ from protocol.errors import ProtocolError
 @click.pass_context
 def accord(context: click.Context, folder: Path, as_json: bool) -> None:
     """Keep issues in step between your Jira and a partner's, node to node, without a middleman."""
-    context.obj = Terminal(NodeFolder(folder), as_json, Console(), Console(stderr=True))
+    context.obj = Terminal(NodeFolder(folder), as_json, PlainConsole(), PlainConsole(stderr=True))
 
 
 @accord.command()
@@ -67,8 +70,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         problem.show()
         sys.exit(problem.exit_code)
     except (AccordError, ProtocolError) as problem:
-        error(Console(stderr=True), problem.message, problem.advice)
+        error(PlainConsole(stderr=True), problem.message, problem.advice)
         sys.exit(2 if isinstance(problem, UsageError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as problem:
+        if os.environ.get(TRACE_VARIABLE):
+            raise
+        text = problem.strerror if isinstance(problem, OSError) else type(problem).__name__
+        error(
+            PlainConsole(stderr=True),
+            f"The command failed: {text}.",
+            f"If this is not a matter of your machine, report it with what is printed when {TRACE_VARIABLE}=1 is set.",
+        )
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
+from node.admin.client import part
 from node.cli.show import Terminal, when
 from node.errors import UsageError
 
@@ -85,12 +86,12 @@ def _tell_state(terminal: Terminal, connection: dict[str, Any]) -> None:
 def verify(terminal: Terminal, connection: str, digits: str | None) -> None:
     """Compare short codes: shows what to read out, takes the DIGITS that the other admin reads out."""
     if digits is None:
-        data = terminal.node.call("GET", f"/api/v1/connections/{connection}")
+        data = terminal.node.call("GET", f"/api/v1/connections/{part(connection)}")
         if not terminal.data(data):
             code = data.get("short_code")
             terminal.say(f"Read out: {code['say']}" if code else f"{connection} has no short code to compare.")
         return
-    data = terminal.node.call("POST", f"/api/v1/connections/{connection}/verify", {"digits": digits})
+    data = terminal.node.call("POST", f"/api/v1/connections/{part(connection)}/verify", {"digits": digits})
     if not terminal.data(data):
         terminal.say(f"[green]{connection} is verified.[/green]")
 
@@ -120,7 +121,7 @@ def _state_command(action: str, summary: str, done: str) -> click.Command:
     @click.argument("connection")
     @click.pass_obj
     def command(terminal: Terminal, connection: str) -> None:
-        data = terminal.node.call("POST", f"/api/v1/connections/{connection}/{action}", {})
+        data = terminal.node.call("POST", f"/api/v1/connections/{part(connection)}/{action}", {})
         if not terminal.data(data):
             terminal.say(done.format(connection))
 
@@ -144,6 +145,6 @@ def close(terminal: Terminal, connection: str, yes: bool) -> None:
         if terminal.as_json or not sys.stdin.isatty():
             raise UsageError("Nobody is here to confirm.", advice="Add --yes if you are sure.")
         click.confirm(f"Close {connection} for good? Pairing again will need a new invitation", abort=True, err=True)
-    data = terminal.node.call("POST", f"/api/v1/connections/{connection}/close", {})
+    data = terminal.node.call("POST", f"/api/v1/connections/{part(connection)}/close", {})
     if not terminal.data(data):
         terminal.say(f"{connection} is closed.")

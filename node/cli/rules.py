@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from node.admin.client import part
 from node.cli.show import Terminal, when
 from node.errors import ConfigError, UsageError
 
@@ -77,7 +78,7 @@ def write_file(path: Path, text: str) -> None:
 
 def base(connection: str) -> str:
     """Return the address of a connection's rules."""
-    return f"/api/v1/connections/{connection}/rules"
+    return f"/api/v1/connections/{part(connection)}/rules"
 
 
 @rules.command()

@@ -9,12 +9,23 @@ import sys
 
 import click
 from pydantic import ValidationError
+from typing_extensions import override
 
 from node.cli.show import Terminal
-from node.config import JiraSettings, NodeSettings, Secret, Settings, SyncSettings
+from node.config import JiraSettings, NodeSettings, Secret, Settings, SyncSettings, what_is_wrong
 from node.errors import ConfigError, UsageError
+from node.plain_text import one_line
 
 TOKEN_VARIABLE = "ACCORD_JIRA_TOKEN"  # noqa: S105 - the name of a variable, not a token
+
+
+class _OneLine(logging.Formatter):
+    """Keeps each message on a line of its own, whatever it quotes; only what follows it, a trace of ours, has more."""
+
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Format the first line."""
+        return one_line(super().formatMessage(record))
 
 
 def _token(given_by: str) -> Secret:
@@ -62,9 +73,8 @@ def init(
             sync=SyncSettings(allow_http=allow_http, allow_private_peers=allow_private_peers),
         )
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"A setting is not right: {place}: {first['msg']}.") from None
+        raise UsageError(f"A setting is not right: {what_is_wrong(error)}") from None
+    terminal.folder.must_be_free()
     terminal.folder.create(settings, jira_token=_token(TOKEN_VARIABLE))
     if not terminal.data({"folder": str(terminal.folder.root), "name": name}):
         terminal.say(f"Node [bold]{name}[/bold] is ready in {terminal.folder.root}.")
@@ -86,11 +96,9 @@ def token(terminal: Terminal) -> None:
 @click.pass_obj
 def serve(terminal: Terminal, verbose: bool) -> None:
     """Run the node until it is told to stop (Ctrl-C, SIGTERM)."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    log = logging.StreamHandler(sys.stderr)
+    log.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[log])
     from node.app import serve as run  # noqa: PLC0415 - the other commands need none of the node's rooms
 
     asyncio.run(run(terminal.folder, announce=terminal.say))

@@ -12,9 +12,12 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+from typing_extensions import override
 
 from node.admin.client import AdminClient
 from node.config import NodeFolder
+from node.plain_text import escaped, plain
 
 GOOD = "green"
 BAD = "red"
@@ -24,6 +27,15 @@ _COLOURS = {
     "pending": SOSO, "deactivated": SOSO, "warning": SOSO, "skipped": SOSO, "ended": SOSO,
     "closed": BAD, "error": BAD, "failed": BAD, "held": BAD,
 }  # fmt: skip
+
+
+class PlainConsole(Console):
+    """A console on which text from outside is only text."""
+
+    @override
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Turn text, with our own markup, into what is printed."""
+        return super().render_str(plain(text), **options)
 
 
 @dataclass(slots=True)
@@ -43,7 +55,7 @@ class Terminal:
     def data(self, data: Any) -> bool:
         """Print ``data`` if JSON was asked for, and tell whether it was."""
         if self.as_json:
-            click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+            click.echo(escaped(json.dumps(data, ensure_ascii=False, indent=2)))
         return self.as_json
 
     def say(self, text: str) -> None:

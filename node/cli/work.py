@@ -10,6 +10,7 @@ import click
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from node.admin.client import part
 from node.cli.show import Terminal, when
 from node.errors import UsageError
 
@@ -37,9 +38,10 @@ def sync(terminal: Terminal, connection: str, keys: tuple[str, ...]) -> None:
     with bar:
         task = bar.add_task(f"Sending over {connection}", total=len(wanted))
         for start in range(0, len(wanted), BATCH):
-            part = wanted[start : start + BATCH]
-            results += terminal.node.call("POST", f"/api/v1/connections/{connection}/sync", {"keys": part})["results"]
-            bar.advance(task, len(part))
+            batch = wanted[start : start + BATCH]
+            path = f"/api/v1/connections/{part(connection)}/sync"
+            results += terminal.node.call("POST", path, {"keys": batch})["results"]
+            bar.advance(task, len(batch))
     failed = [one for one in results if one["result"] == "failed"]
     if not terminal.data({"results": results}):
         shown: Sequence[dict[str, Any]] = results if len(results) <= BATCH else failed
@@ -58,13 +60,13 @@ def _why(one: dict[str, Any]) -> str:
 @click.pass_obj
 def status(terminal: Terminal, key: str) -> None:
     """Show where an issue is linked to, and what happened to it."""
-    data = terminal.node.call("GET", f"/api/v1/issues/{key}")
+    data = terminal.node.call("GET", f"/api/v1/issues/{part(key)}")
     if terminal.data(data):
         return
     for link in data["links"]:
         twin = link["twin_key"] or ("linked" if link["applied"] else "not answered yet")
         there = escape(f"{twin} {link['twin_url'] or ''} ({link['state']})")
-        terminal.say(f"[bold]{key}[/bold] on {link['connection']}: {there}")
+        terminal.say(f"[bold]{escape(key)}[/bold] on {link['connection']}: {there}")
         terminal.say(f"  last sync {when(link['synced_ms'])}; sent {link['sent']}, applied {link['applied']} revisions")
         terminal.table(
             ("When", "", "What", "Detail"),
@@ -143,7 +145,8 @@ def retry(terminal: Terminal, numbers: tuple[int, ...], everything: bool) -> Non
         raise UsageError("Nothing was named to retry.", advice="Give numbers from accord errors, or --all.")
     data = terminal.node.call("POST", "/api/v1/errors/retry", {"ids": None if everything else list(numbers)})
     if not terminal.data(data):
-        terminal.say(f"{data['count']} are being tried again. See: accord errors")
+        count = data["count"]
+        terminal.say(f"Being tried again: {count}. See: accord errors" if count else "There is nothing to try again.")
 
 
 @click.command()

@@ -40,7 +40,8 @@ class WebhookIntake:
         app.router.add_post("/webhook/{token}", self._handle)
 
     async def _handle(self, request: web.Request) -> web.Response:
-        if not hmac.compare_digest(request.match_info["token"].encode(), self._token.encode()):
+        given = request.match_info["token"].encode(errors="surrogatepass")
+        if not hmac.compare_digest(given, self._token.encode()):
             return web.Response(status=404)
         body = await _bounded(request)
         if body is None:
@@ -63,7 +64,7 @@ class WebhookIntake:
         if method != "sha256" or self._secret is None:
             return False
         wanted = hmac.new(self._secret.encode(), body, hashlib.sha256).hexdigest()
-        return hmac.compare_digest(wanted.encode(), given.encode())
+        return hmac.compare_digest(wanted.encode(), given.encode(errors="surrogateescape"))
 
 
 async def _bounded(request: web.Request) -> bytes | None:
