@@ -44,9 +44,11 @@ class Pair:
         await node.restart()
 
     async def bury(self, node: PeerNode) -> None:
-        """Start a dead node again."""
+        """Start a dead node again; a request that it was serving dies with it."""
         node.crash_point = live_on
-        await node.restart()
+        with contextlib.suppress(Killed):
+            await node.stop()
+        await node.start()
 
 
 @pytest.fixture

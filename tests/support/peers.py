@@ -104,9 +104,13 @@ class PeerNode:
 
     async def stop(self) -> None:
         """Stop as a node does."""
-        await self.transport.stop()
-        await self._runner.cleanup()
-        await self.store.close()
+        try:
+            await self.transport.stop()
+        finally:
+            try:
+                await self._runner.cleanup()
+            finally:
+                await self.store.close()
 
     async def restart(self) -> None:
         """Stop, and start on the same files and port."""
