@@ -28,6 +28,7 @@ from node.clock import Clock, SystemClock
 from node.config import NodeFolder, Settings
 from node.connections import Connections
 from node.errors import AccordError, ConfigError, TrackerError
+from node.housekeeping import Housekeeping
 from node.keys import KeyFolder
 from node.ledger import Ledger
 from node.operations import Operations
@@ -109,6 +110,7 @@ class Node:
         self._changes.crew.start()
         self._resync.start()
         self._poller.start()
+        self._housekeeping.start()
         self._catching_up = asyncio.create_task(self._catch_up(), name="catching up")
         self._registrar = asyncio.create_task(self._keep_registered(), name="webhook registration")
         self._looking = asyncio.create_task(_tell_open_walls(), name="boundary of scripts")
@@ -197,6 +199,7 @@ class Node:
             webhook=lambda: self._webhook,
             boundary=self._walls_and_ledger,
         )
+        self._housekeeping = Housekeeping(self._store, clock)
         self._keys, self._node_key = keys, node_key
 
     async def _catch_up(self) -> None:
@@ -274,6 +277,7 @@ class Node:
             self._registrar.cancel()
             self._looking.cancel()
             await asyncio.gather(self._registrar, self._looking, return_exceptions=True)
+        await self._housekeeping.stop()
         await self._poller.stop()
         self._catching_up.cancel()
         await asyncio.gather(self._catching_up, return_exceptions=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -101,3 +101,24 @@ async def syncs(reader: Reader, link_id: int, direction: str, *, limit: int) -> 
         {"link_id": link_id, "direction": direction, "limit": limit},
     )
     return [Recent(row["id"], row["issue_key"], _event(row)) for row in rows]
+
+
+async def spare(reader: Reader, *, after: int, before_ms: int, keep: int, limit: int) -> tuple[list[int], int | None]:
+    """Look at ``limit`` events older than ``before_ms`` beyond event ``after``; return which can go, and the last.
+
+    The newest ``keep`` events of a link never go. None: there are no older ones.
+    """
+    rows = await reader.fetch_all(
+        "SELECT id, (SELECT count(*) FROM (SELECT 1 FROM history AS newer WHERE newer.link_id IS old.link_id "
+        "AND newer.id > old.id LIMIT :keep)) AS newer FROM history AS old "
+        "WHERE id > :after AND at_ms < :before_ms ORDER BY id LIMIT :limit",
+        {"after": after, "before_ms": before_ms, "keep": keep, "limit": limit},
+    )
+    return [row["id"] for row in rows if row["newer"] >= keep], rows[-1]["id"] if rows else None
+
+
+async def drop(tx: Transaction, ids: Sequence[int]) -> None:
+    """Forget events."""
+    await tx.execute(
+        "DELETE FROM history WHERE id IN (SELECT value FROM json_each(:ids))", {"ids": json.dumps(list(ids))}
+    )

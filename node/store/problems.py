@@ -118,3 +118,17 @@ async def of_issue(reader: Reader, issue_key: str) -> list[Problem]:
         {"key": issue_key},
     )
     return [_problem(row) for row in rows]
+
+
+async def close_of_closed_connections(tx: Transaction) -> None:
+    """Close what nobody can put right any more; that the connection was closed is still told."""
+    await tx.execute(
+        "UPDATE problem SET state = 'closed' WHERE state = 'open' AND (stage <> :peer OR ref IS NOT NULL) "
+        "AND connection_id IN (SELECT id FROM connection WHERE state = 'closed')",
+        {"peer": PEER},
+    )
+
+
+async def drop_closed(tx: Transaction, before_ms: int) -> None:
+    """Forget problems that were over before then."""
+    await tx.execute("DELETE FROM problem WHERE state = 'closed' AND last_ms < :before_ms", {"before_ms": before_ms})

@@ -87,3 +87,28 @@ async def put_file_digest(tx: Transaction, attachment_id: str, digest: FileDiges
         "ON CONFLICT (attachment_id) DO UPDATE SET sha256 = excluded.sha256, size = excluded.size",
         {"id": attachment_id, "sha256": digest.sha256, "size": digest.size},
     )
+
+
+async def drop_unlinked(tx: Transaction) -> None:
+    """Forget issues that no connection carries any more."""
+    await tx.execute(
+        "DELETE FROM shadow WHERE NOT EXISTS (SELECT 1 FROM link JOIN connection ON connection.id = link.connection_id "
+        "WHERE link.issue_id = shadow.issue_id AND link.state = 'active' AND connection.state <> 'closed')"
+    )
+
+
+async def unused_digests(reader: Reader) -> list[str]:
+    """Return the ids of files of which a digest is kept and that no known issue has."""
+    rows = await reader.fetch_all(
+        "SELECT attachment_id FROM attachment_blob WHERE attachment_id NOT IN (SELECT json_extract(file.value, '$.id') "
+        "FROM shadow, json_each(shadow.body, '$.attachments') AS file)"
+    )
+    return [row["attachment_id"] for row in rows]
+
+
+async def drop_digests(tx: Transaction, attachment_ids: Sequence[str]) -> None:
+    """Forget digests of files; one that is needed again is made again."""
+    await tx.execute(
+        "DELETE FROM attachment_blob WHERE attachment_id IN (SELECT value FROM json_each(:ids))",
+        {"ids": json.dumps(list(attachment_ids))},
+    )

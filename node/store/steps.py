@@ -102,3 +102,8 @@ async def on_issue(reader: Reader, issue_id: str) -> list[OnIssue]:
         )
         for row in rows
     ]
+
+
+async def drop_of_closed_connections(tx: Transaction) -> None:
+    """Forget calls that nobody will make or probe any more."""
+    await tx.execute("DELETE FROM step WHERE connection_id IN (SELECT id FROM connection WHERE state = 'closed')")
