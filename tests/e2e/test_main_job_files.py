@@ -103,3 +103,17 @@ async def test_odd_files_arrive(parties: Parties, names: list[str]) -> None:
     assert len(await bob.files(twin)) == len(names)
     assert (await bob.issue(twin))["fields"]["summary"] == "Ünïcödé 日本語 😀"
     assert await alice.problems() == await bob.problems() == []
+
+
+async def test_many_issues_with_one_and_the_same_file(parties: Parties) -> None:
+    """Eight issues carry the same bytes: each gets its copy, whichever is first done with them."""
+    alice, bob = parties
+    keys = [await alice.create(summary=f"issue {number}") for number in range(8)]
+    for key in keys:
+        await alice.person.attach(key, f"{key}.txt", b"the same bytes" * 1000)
+    bob.sandbox.faults.add("delay", "/issue", method="POST", skip=1, count=3, seconds=0.7)
+    await alice.sync(*keys)
+    await quiet(alice, bob)
+    for key in keys:
+        assert await bob.files(await alice.twin(key)) == await alice.files(key)
+    assert await alice.problems() == await bob.problems() == []
