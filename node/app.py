@@ -99,14 +99,16 @@ class Node:
         await self._build()
         try:
             await self._listen()
+            await self._ledger.start()
+            await self._transport.start()
         except BaseException:
+            await self._close_listeners()
             await self._transport.stop()
+            await self._ledger.stop()
             await self._engine.close()
             await self._tracker.close()
             await self._store.close()
             raise
-        await self._ledger.start()
-        await self._transport.start()
         self._changes.crew.start()
         self._resync.start()
         self._poller.start()
@@ -118,7 +120,9 @@ class Node:
 
     async def _build(self) -> None:
         folder, settings, clock = self._folder, self._settings, self._clock
-        token = folder.secret("jira-token")
+        token, webhook_token, self._api_token = (
+            folder.secret(name) for name in ("jira-token", "webhook-token", "api-token")
+        )
         keys = KeyFolder(folder.keys, clock.random_bytes)
         node_key = keys.node_key() if keys.has_node_key() else keys.create_node_key()
         self._fingerprint = fingerprint(node_key.public)
@@ -186,7 +190,7 @@ class Node:
         self._intake = WebhookIntake(
             self._store,
             clock,
-            token=folder.secret("webhook-token").value,
+            token=webhook_token.value,
             secret=None,
             wake=self._changes.crew.wake,
         )
@@ -235,7 +239,7 @@ class Node:
             transport=self._transport,
             me=Self(settings.name, (self.public_url,), must_compare=self._settings.sync.must_compare),
         )
-        admin = admin_app(self._folder.secret("api-token"))
+        admin = admin_app(self._api_token)
         AdminApi(
             Services(
                 about=self.about,
@@ -264,7 +268,7 @@ class Node:
         except OSError as error:
             await self._close_listeners()
             raise ConfigError(
-                f"The node cannot listen on {host}:{port}: {error.strerror or error}.",
+                f"The node cannot listen on {host}:{port}: {os.strerror(error.errno) if error.errno else error}.",
                 advice="Another program, or another node, uses that port. Change port or admin_port in accord.toml.",
             ) from None
         return int(runner.addresses[0][1])
