@@ -83,7 +83,7 @@ class Node:
         self._clock = clock
         self._crash_point = crash_point
         self._settings: Settings = folder.settings()
-        self._webhook = WebhookState(active=False, advice="The node has not asked Jira yet.")
+        self._webhook = WebhookState(active=False, advice="It is registered as soon as there is a connection.")
         self._runners: list[web.AppRunner] = []
         self._registrar: asyncio.Task[None] | None = None
         self._reregister = asyncio.Event()
