@@ -174,6 +174,10 @@ def engine_program() -> Path:
     return Path(found).resolve()
 
 
+PROBE_SECONDS = 30.0
+"""How long the probe of the walls may take on a slow machine."""
+
+
 async def boundary_report() -> list[LayerState]:
     """Return the walls around the workers as seen from inside one, for `accord check` and the log at start."""
     always = [
@@ -193,7 +197,16 @@ async def boundary_report() -> list[LayerState]:
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env=_environment(), close_fds=True, cwd=os.sep,
     )  # fmt: skip
-    output, failure = await process.communicate()
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            output, failure = await process.communicate()
+    except TimeoutError:
+        sentence = f"Workers do not start: the probe did not end within {PROBE_SECONDS:g} seconds."
+        return [*always, LayerState("system", on=False, sentence=sentence)]
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
     if process.returncode != 0:
         words = failure.decode(errors="replace").strip()[:500] or f"status {process.returncode}"
         return [*always, LayerState("system", on=False, sentence=f"Workers do not start: {words}")]
