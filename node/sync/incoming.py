@@ -136,13 +136,16 @@ class Incoming:
         shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
         begun = await site.store.read(lambda tx: steps.open_steps(tx, job.party.id, job.message.replica.issue))
         attempts = attempts_in(begun.values())
-        if shadow is not None and site.shadows_are_fresh() and not attempts:
+        newborn = link.sent is None  # its creation was never settled: it may have been edited since
+        if shadow is not None and site.shadows_are_fresh() and not attempts and not newborn:
             return replace(job, ours=shadow)
         issue = await site.tracker.issue(link.issue_id)
         if shadow is None:
             return replace(job, ours=Shadow(issue, 0))
         issue, attempted = but_for_ours(issue, shadow.issue, attempts)
         unseen = frozenset(edited_here(shadow, issue))
+        if newborn:
+            unseen &= shadow.pending.keys()  # the tracker filled in the rest
         return replace(job, ours=replace(shadow, issue=issue), unseen=unseen, attempted=attempted)
 
     async def _apply(self, job: Job, stack: AsyncExitStack) -> Settled:
@@ -216,11 +219,16 @@ class Incoming:
             # What has not been sent and is what they asked for last is no edit of ours that they could overlook.
             if revision > message.seen and not (revision > link.revision and _is_as_asked(link, name, holds))
         }
-        overtaken = job.unseen | {name for name, revision in link.edited.items() if revision > last_seen}
+        overtaken = {name for name, revision in link.edited.items() if revision > last_seen}
+        asked = {**given_back, **link.draft}
+        if link.sent is None:
+            asked.update(job.ours.pending if job.ours else {})  # what it was created with
+        else:
+            overtaken |= job.unseen
         merged = merge(
             wanted,
             holds,
-            asked={**given_back, **link.draft},
+            asked=asked,
             touched=touched,
             overtaken=overtaken,
             edited=edited,
@@ -284,8 +292,8 @@ class Incoming:
             raise AssertionError("an applied replica has a link")
         items = await site.store.read(lambda tx: links.items(tx, link.id))
         shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id)) or job.ours
-        ours = job.ours or shadow
-        before = ours.issue if ours else None
+        # What people changed unseen is left out of all that follows, so that the notice of it still finds a change.
+        before = shadow.issue if shadow else None
         after = with_items(with_fields(before, applied.written), draft, items) if before else None
         holds = field_values(after) if after else {}
         born = link.sent is None  # the issue came into being by the peer's wish
@@ -326,11 +334,9 @@ class Incoming:
             for other in others:
                 edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}
                 await links.update(tx, replace(other, edited=edited))
-            if shadow is not None:
-                # What people changed unseen is left out of it, so that the notice of that still finds a change.
-                known = with_items(with_fields(shadow.issue, applied.written), draft, items)
+            if shadow is not None and after is not None:
                 pending = {**shadow.pending, **without(applied.written, TRANSITION)}
-                await shadows.write(tx, known, updated_ms=shadow.updated_ms, pending=pending)
+                await shadows.write(tx, after, updated_ms=shadow.updated_ms, pending=pending)
             for conflict in merged.conflicts:
                 await history.add(tx, incoming_event(job.row, link, now, "conflict", _told(conflict), rule_version))
             detail = {"revision": message.revision, "fields": sorted(applied.written), "log": list(draft.log)}

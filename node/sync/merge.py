@@ -36,9 +36,9 @@ class Merged:
 def same(one: Value, other: Value) -> bool:
     """Tell whether two values mean the same to a reader of the issue.
 
-    Line ends and white space at the end of a text do not count, because Jira changes them by itself; nor does the
-    order of a list, because labels, components and versions have none; nothing, an empty text and an empty list are
-    the same.
+    Line ends, white space at the end of a text and around a single line do not count, because Jira changes them by
+    itself; nor does the order of a list, because labels, components and versions have none; nothing, an empty text and
+    an empty list are the same.
     """
     return _canonical(one) == _canonical(other)
 
@@ -46,6 +46,8 @@ def same(one: Value, other: Value) -> bool:
 def _canonical(value: Value) -> object:
     if isinstance(value, str):
         text = value.replace("\r\n", "\n").replace("\r", "\n").rstrip()
+        if "\n" not in text:
+            text = text.lstrip()
         return text or None
     if isinstance(value, list):
         return sorted(repr(_canonical(item)) for item in value) or None

@@ -122,6 +122,8 @@ class Outgoing:
         self, tx: Transaction, issue: Issue, shadow: Shadow | None, looked: list[tuple[Link, Left]]
     ) -> None:
         """Keep the state that was looked at, and what people changed in it where it could not be sent yet."""
+        if any(link.sent is None and link.received is None for link, _ in looked):
+            return  # its creation was not settled: what was created must be known to tell what was edited
         begun = await steps.on_issue(tx, issue.id)
         seen = _but_for_our_own(issue, shadow, [one.step for one in begun])
         await shadows.write(tx, seen, updated_ms=millis(issue))

@@ -98,6 +98,24 @@ async def test_our_own_write_is_no_wish_of_our_people(parties: Parties, last: st
     assert await alice.events(key, "conflict") == []
 
 
+@pytest.mark.parametrize("place", ["issue linked", "call made", "before settling"])
+async def test_an_issue_that_is_edited_before_its_creation_is_settled(parties: Parties, place: str) -> None:
+    """Bob's node dies over a new issue, and Bob edits it: his words count, and nothing is taken for a conflict."""
+    alice, bob = parties
+    key = await alice.create(summary=" made by Alice", description="hers")
+    await alice.person.comment(key, "a word")
+    await _dies(bob, place, lambda: alice.sync(key))
+    (twin,) = await bob.person.every_issue()
+    await bob.person.edit(twin, {"summary": "said by Bob"})
+    await alice.person.edit(key, {"description": "hers, corrected"})
+    await eventually(lambda: _sent(alice, 2), "the correction is sent")
+    await bob.start()
+    await quiet(alice, bob)
+    found = await assert_in_step(alice, bob)
+    assert (found["summary"], found["description"]) == ("said by Bob", "hers, corrected")
+    assert await alice.events(key, "conflict") == await bob.events(twin, "conflict") == []
+
+
 @pytest.mark.parametrize("away", ["Alice", "Bob"])
 async def test_what_people_do_while_the_node_is_away_is_seen_first(parties: Parties, away: str) -> None:
     """Both change one field while a node is away: Alice, who invited, prevails, and the history keeps both values."""

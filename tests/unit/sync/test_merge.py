@@ -55,6 +55,8 @@ def test_a_conflict_is_decided_by_side_and_told() -> None:
 def test_white_space_that_jira_changes_is_no_difference() -> None:
     """Line ends and trailing blanks never cause a write, so an unchanged text is never rewritten."""
     assert same("a\r\nb  ", "a\nb")
+    assert same(" a line", "a line")
+    assert not same("  a\nb", "a\nb")
     assert same("", None)
     assert same(["b", "a"], ["a", "b"])
     assert not same("a b", "ab")
