@@ -10,6 +10,7 @@ from tests.support.data import data_file
 from tests.support.kills import Plan, assert_whole, play
 
 
+@pytest.mark.soak  # at random moments, so apart from the tests that must pass alike every time
 @pytest.mark.timeout(180)
 async def test_killed_nodes_lose_and_double_nothing(tmp_path: Path) -> None:
     """Nodes are killed while 25 real issues come in and while both sides edit them: both Jiras end alike."""
