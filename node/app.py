@@ -136,6 +136,7 @@ class Node:
         self._ledger = Ledger(self._store, node_key, folder.root, clock)
         max_file = settings.sync.max_file * 1_000_000
         files = BlobFolder(folder.blobs, clock, max_file=max_file)
+        await asyncio.to_thread(files.clear_temporary)
         self._transport = Transport(
             store=self._store,
             keys=keys,

@@ -117,7 +117,6 @@ class Transport:
     async def start(self) -> None:
         """Begin to talk to every peer."""
         self._running = True
-        await asyncio.to_thread(self._files.clear_temporary)
         await self._store.write(self._renew_nonces)
         await self.say_goodbye()
         for connection in await self._store.read(connections.every):
