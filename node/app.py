@@ -217,6 +217,7 @@ class Node:
             _LOG.warning("not all changes could be looked at within %.0f seconds; going on", CATCH_UP_SECONDS)
         except StoreError as error:
             _LOG.warning("changes could not be looked at first; going on: %s", error.message)
+        self._changes.expect_notices()
         while True:
             try:
                 return await self._inbox.start()

@@ -75,6 +75,8 @@ class ChangeFeed:
         self._outgoing = outgoing
         self._taken: set[int] = set()
         self._looked = asyncio.Event()
+        self._notices_come = False
+        """Whether notices of our own writes may still come: those of a time when nobody listened never do."""
         self.crew: Crew[_Look] = Crew(
             "changes",
             find=self._find,
@@ -83,6 +85,10 @@ class ChangeFeed:
             clock=site.clock,
             size=size,
         )
+
+    def expect_notices(self) -> None:
+        """From now on, wait a while for the notice of our own write before the tracker is asked."""
+        self._notices_come = True
 
     async def caught_up(self) -> None:
         """Wait until every notice that is stored now was looked at, or put aside."""
@@ -199,7 +205,8 @@ class ChangeFeed:
         left = [await self._outgoing.begin(party.id, issue) for party in entry.parties]
         stays = entry.wait or any(one.error or one.sent is Sent.LATER for one in left)
         try:
-            patient = look.issue is not None and max(row.attempts for row in look.rows) < PATIENCE
+            tries = max(row.attempts for row in look.rows)
+            patient = self._notices_come and look.issue is not None and tries < PATIENCE
             if stays:
                 left += await self._outgoing.changed(issue, patient=patient)
             else:
