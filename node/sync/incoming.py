@@ -101,7 +101,8 @@ class Incoming:
                 return await self._endings.finish(
                     row, party, None, Code.TARGET_GONE, "skipped", {"reason": "no longer linked here"}
                 )
-            if link is not None and link.received is not None and message.revision < link.received["revision"]:
+            if link is not None and link.received is not None and row.id < link.received.get("row", 0):
+                # By its place in the stream, not by its revision: a peer that was restored counts some of them again.
                 return await self._endings.finish(
                     row, party, link, Code.SUPERSEDED, "skipped", {"reason": "older than what is here"}
                 )
@@ -200,7 +201,10 @@ class Incoming:
 
     def _merge(self, job: Job, link: Link, ours: Issue, draft: Draft) -> Merged:
         message = job.message
-        fresh = {name for name, revision in message.changed.items() if revision > link.received_changed.get(name, 0)}
+        # Revisions that do not rise come from a peer that was restored: then all that its people ever changed is news.
+        rises = link.received is None or message.revision > link.received["revision"]
+        known = link.received_changed if rises else {}
+        fresh = {name for name, revision in message.changed.items() if revision > known.get(name, 0)}
         before = (link.received or {}).get("replica", {}).get("fields", {})
         news = fresh | {name for name in before if name not in message.replica.fields}
         wanted = wishes(draft)
@@ -212,12 +216,13 @@ class Incoming:
             if name not in link.draft and not _depends(draft, name, set(message.changed))
         }
         last_seen = (link.received or {}).get("seen", 0)
+        seen = max(message.seen, last_seen)  # what it had seen is in its tracker, even where its node forgot it
         holds = field_values(ours)
         edited = job.unseen | {
             name
             for name, revision in link.edited.items()
             # What has not been sent and is what they asked for last is no edit of ours that they could overlook.
-            if revision > message.seen and not (revision > link.revision and _is_as_asked(link, name, holds))
+            if revision > seen and not (revision > link.revision and _is_as_asked(link, name, holds))
         }
         overtaken = {name for name, revision in link.edited.items() if revision > last_seen}
         asked = {**given_back, **link.draft}
@@ -309,8 +314,9 @@ class Incoming:
             seen=message.revision,
             sent=sent,
             received={
+                "row": job.row.id,
                 "revision": message.revision,
-                "seen": message.seen,
+                "seen": max(message.seen, (link.received or {}).get("seen", 0)),
                 "replica": message.replica.model_dump(mode="json"),
             },
             received_changed=dict(message.changed),

@@ -32,7 +32,7 @@ def replica_message(names: Names, link: Link, issue: Issue, replica: Replica) ->
     # A field that only ever held what the peer gave it is not among them: nobody on this side changed it.
     earlier = {name: number for name, number in link.sent_changed.items() if name in replica.fields}
     message = IssueReplica(
-        mid=names.message("replica", issue.id, revision),
+        mid=names.replica(issue.id, revision, content),
         twin=link.twin,
         revision=revision,
         changed={**earlier, **{name: revision for name in sorted(changed) if name in replica.fields}},
