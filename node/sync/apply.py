@@ -24,6 +24,7 @@ from node.store.engine import Transaction
 from node.store.steps import CREATE, FIELDS, Step
 from node.sync.attempts import attempts_in, marker_of
 from node.sync.plan import (
+    STATUS,
     TRANSITION,
     AddComment,
     AddWorklog,
@@ -40,7 +41,8 @@ from node.sync.plan import (
     worklog_digest,
 )
 from node.sync.site import Site
-from node.sync.transitions import move, perform
+from node.sync.transitions import Walk, perform
+from node.sync.workflow import Workflows
 from node.trackers.base import FileToAttach
 from node.trackers.issue import Attachment, Issue, IssueRef, Value
 
@@ -76,6 +78,7 @@ class Applier:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._workflows = Workflows()
 
     async def run(
         self,
@@ -129,14 +132,19 @@ class Applier:
             known = await steps.open_steps(tx, target.connection_id, target.peer_issue)
             await steps.intend(tx, target.connection_id, fresh)
             if written:
-                marker = marker_of(written, attempts_in(known.values()))
-                step = Step(target.peer_issue, FIELDS, marker, self._site.clock.now_ms())
-                await steps.intend(tx, target.connection_id, [step])
+                await self._intend_fields(tx, target, written)
             return known
 
         known = await self._site.store.write(work)
         self._site.crash_point("intent stored")
         return known
+
+    async def _intend_fields(self, tx: Transaction, target: Target, values: Mapping[str, Value]) -> None:
+        """Add values to those that may be found in our issue because we wrote them."""
+        known = await steps.open_steps(tx, target.connection_id, target.peer_issue)
+        marker = marker_of(values, attempts_in(known.values()))
+        step = Step(target.peer_issue, FIELDS, marker, self._site.clock.now_ms())
+        await steps.intend(tx, target.connection_id, [step])
 
     def _intents(self, target: Target, operation: Operation) -> list[Step]:
         if isinstance(operation, Attach):
@@ -210,16 +218,14 @@ class Applier:
         self, target: Target, operation: Operation, before: Mapping[str, Step], applied: Applied, ours: Issue | None
     ) -> None:
         ref = _ref(target)
-        tracker = self._site.tracker
         if isinstance(operation, Edit):
-            await tracker.edit_issue(ref.id, operation.fields)
-            applied.written.update(operation.fields)
+            await self._edit(ref, operation.fields, applied)
         elif isinstance(operation, Move):
-            await move(tracker, ref, operation.status, current=ours.status if ours else None)
-            applied.written["status"] = operation.status
+            await self._move(target, operation, applied, ours)
         elif isinstance(operation, Perform):
-            await self._perform(target, operation.transition, before)
-            applied.written[TRANSITION] = operation.transition
+            rode = await self._perform(target, operation, before)
+            applied.written.update({**rode, TRANSITION: operation.transition})
+            await self._set_late(ref, operation.late, applied)
         elif isinstance(operation, EditComment):
             await self._edit_comment(target, operation)
         elif isinstance(operation, AddComment):
@@ -231,16 +237,61 @@ class Applier:
         elif isinstance(operation, Remove):
             await self._remove(target, operation.item)
 
-    async def _perform(self, target: Target, name: str, before: Mapping[str, Step]) -> None:
-        """Make a named transition; not repeatable, and it leaves no marker but the status itself."""
-        key = _transition_key(name)
+    async def _edit(self, ref: IssueRef, fields: Mapping[str, Value], applied: Applied) -> None:
+        """Set fields; where Jira names those that it will not take, the others are set without them."""
+        tracker = self._site.tracker
         try:
-            await perform(self._site.tracker, _ref(target), name, again=key in before)
+            await tracker.edit_issue(ref.id, fields)
+        except TrackerRefused as error:
+            rest = {name: value for name, value in fields.items() if name not in error.fields}
+            if not rest or len(rest) == len(fields):
+                raise
+            applied.refused.append(error)
+            await tracker.edit_issue(ref.id, rest)
+            applied.written.update(rest)
+        else:
+            applied.written.update(fields)
+
+    async def _move(self, target: Target, operation: Move, applied: Applied, ours: Issue | None) -> None:
+        ref, tracker = _ref(target), self._site.tracker
+        issue = ours or await tracker.issue(ref.id)  # one that was just created is where its workflow begins
+        workflow = self._workflows.of(issue.project, issue.type)
+
+        async def note(status: str) -> None:
+            async def work(tx: Transaction) -> None:
+                await self._intend_fields(tx, target, {STATUS: status})
+
+            await self._site.store.write(work)
+
+        walk = Walk(tracker, workflow, ref, issue.status or "", given=operation.given, note=note)
+        try:
+            await walk.to(operation.status)
+        except TrackerRefused:
+            if walk.moved:  # notices of the statuses on the way are no doing of our people
+                applied.written.update({**walk.rode, STATUS: walk.here})
+            raise
+        applied.written.update({**walk.rode, STATUS: operation.status})
+        await self._set_late(ref, operation.late, applied)
+
+    async def _set_late(self, ref: IssueRef, late: Mapping[str, Value], applied: Applied) -> None:
+        """Set what no transition took along; emptying a resolution is what a workflow does by itself."""
+        rest = {name: value for name, value in late.items() if name not in applied.written and value is not None}
+        if rest:
+            await self._edit(ref, rest, applied)
+
+    async def _perform(self, target: Target, operation: Perform, before: Mapping[str, Step]) -> Mapping[str, Value]:
+        """Make a named transition; not repeatable, and it leaves no marker but the status itself."""
+        key = _transition_key(operation.transition)
+        try:
+            rode = await perform(
+                self._site.tracker, _ref(target), operation.transition, again=key in before, given=operation.given
+            )
         except TrackerError as error:
             await self._refused(target, key, error)
             raise
         self._site.crash_point("call made")
         await self._end(target, key)
+        return rode
 
     async def _made(self, target: Target, key: str, item: TwinItem) -> None:
         """Store what a call made, and with it the end of its intent."""
@@ -439,7 +490,7 @@ def _keys(operation: Operation) -> list[str]:
 def _fields(operation: Operation) -> Mapping[str, Value]:
     if isinstance(operation, Edit):
         return operation.fields
-    return {"status": operation.status} if isinstance(operation, Move) else {}
+    return {STATUS: operation.status, **operation.late} if isinstance(operation, Move) else {}
 
 
 def _sha256(path: Path) -> str:

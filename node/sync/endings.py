@@ -5,6 +5,7 @@ One transaction holds the row's end, what it supersedes, the problem, the histor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
@@ -65,7 +66,7 @@ class Endings:
         """Keep a replica aside with its reasons, and tell the peer that it did not arrive, not why."""
         now, row, link = self._site.clock.now_ms(), job.row, job.link
         name = link.issue_key if link else f"the other side's {job.message.replica.key or 'issue'}"
-        text = " ".join(error.message for error in errors)
+        text = in_keys(" ".join(error.message for error in errors), link)
         for older in await inbox.supersede_older(tx, row.connection_id, row.issue or "", row.id, now):
             await problems.close(tx, stage=problems.INBOX, ref=older)
         await inbox.hold(tx, row.id)
@@ -123,6 +124,11 @@ class Endings:
             payload=dump_message(Outcome(results=(result,))),
             now_ms=self._site.clock.now_ms(),
         )
+
+
+def in_keys(text: str, link: Link | None) -> str:
+    """Call our issue by its key in an error's text: the port to the tracker knows it by its id."""
+    return text if link is None else re.sub(rf"\bissue {re.escape(link.issue_id)}\b", link.issue_key, text)
 
 
 def incoming_event(

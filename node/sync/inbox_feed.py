@@ -14,7 +14,7 @@ from node.store.errors import StoreError
 from node.store.inbox import Received
 from node.store.port import Transaction
 from node.store.problems import Problem
-from node.sync.endings import Settled
+from node.sync.endings import Settled, in_keys
 from node.sync.incoming import Incoming
 from node.sync.site import Site
 from node.triggers.change_feed import TELL_AFTER, leave_alone, patience_ms
@@ -110,7 +110,7 @@ class InboxFeed:
             ref=row.id,
             issue_key=link.issue_key if link else None,
             code=type(error).__name__,
-            message=error.message,
+            message=in_keys(error.message, link),
             advice=error.advice or "It is tried again by itself.",
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog
@@ -42,16 +42,24 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Bring our issue to a status, by as many transitions as it takes."""
+    """Bring our issue to a status, by as many transitions as it takes.
+
+    ``given`` are values that a transition may ask for; ``late`` those of them that must be set by an edit afterwards
+    where no transition took them along.
+    """
 
     status: str
+    given: Mapping[str, Value] = field(default_factory=dict)
+    late: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Perform:
-    """Make the transition of this name, once."""
+    """Make the transition of this name, once. ``given`` and ``late`` are as for ``Move``."""
 
     transition: str
+    given: Mapping[str, Value] = field(default_factory=dict)
+    late: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,8 @@ Operation: TypeAlias = Create | Edit | Move | Perform | AddComment | EditComment
 STATUS = "status"
 TRANSITION = "transition"
 """What a draft can ask for that an edit cannot set."""
+RESOLUTION = "resolution"
+"""What an edit can set in few Jiras only, and a transition in all."""
 
 
 def digest(text: str) -> str:
@@ -104,21 +114,31 @@ def digest(text: str) -> str:
 
 def plan_create(draft: Draft) -> list[Operation]:
     """Plan an issue that does not exist here yet, with all that belongs to it."""
-    fields = {name: value for name, value in wishes(draft).items() if not _is_workflow(name) and value is not None}
-    return [Create(draft.project, fields), *_plan_status(wishes(draft)), *plan_items(draft, ())]
+    fields, workflow = _parted({name: value for name, value in wishes(draft).items() if value is not None}, draft)
+    return [Create(draft.project, fields), *workflow, *plan_items(draft, ())]
 
 
 def plan_update(draft: Draft, write: Mapping[str, Value], items: Sequence[TwinItem]) -> list[Operation]:
     """Plan the changes of an issue that exists: ``write`` is what the merge decided."""
-    fields = {name: value for name, value in write.items() if not _is_workflow(name)}
+    fields, workflow = _parted(write, draft)
     edit: list[Operation] = [Edit(fields)] if fields else []
-    return [*edit, *_plan_status(write), *plan_items(draft, items)]
+    return [*edit, *workflow, *plan_items(draft, items)]
 
 
-def _plan_status(fields: Mapping[str, Value]) -> list[Operation]:
-    status, transition = fields.get(STATUS), fields.get(TRANSITION)
-    moves: list[Operation] = [Move(status)] if isinstance(status, str) and status else []
-    return [*moves, *([Perform(transition)] if isinstance(transition, str) and transition else [])]
+def _parted(write: Mapping[str, Value], draft: Draft) -> tuple[dict[str, Value], list[Operation]]:
+    """Part what an edit sets from what the workflow does; a resolution goes with the status where that changes."""
+    fields = {name: value for name, value in write.items() if not _is_workflow(name)}
+    status, transition = write.get(STATUS), write.get(TRANSITION)
+    moves = isinstance(status, str) and bool(status)
+    performs = isinstance(transition, str) and bool(transition)
+    late = {RESOLUTION: fields.pop(RESOLUTION)} if (moves or performs) and RESOLUTION in fields else {}
+    given = {name: value for name, value in draft.fields.items() if name != STATUS and value is not None}
+    workflow: list[Operation] = []
+    if moves:
+        workflow.append(Move(str(status), given, {} if performs else late))
+    if performs:
+        workflow.append(Perform(str(transition), given, late))
+    return fields, workflow
 
 
 def _is_workflow(name: str) -> bool:

@@ -43,7 +43,7 @@ def test_an_issue_is_created_with_one_call_then_moved_then_filled() -> None:
     )
     assert plan_create(draft) == [
         Create("UD", {"summary": "s"}),
-        Move("Done"),
+        Move("Done", {"summary": "s"}),
         Attach((_file("f1"), _file("f2"))),
         AddComment(_comment("c1")),
         AddComment(_comment("c2")),
@@ -94,6 +94,16 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_plan(before: list[str], w
             del items[operation.item.handle]
     assert set(items) == set(wanted)
     assert plan_update(draft, {}, list(items.values())) == []
+
+
+def test_a_resolution_goes_with_the_status() -> None:
+    """Few Jiras take a resolution in an edit: with a change of status it goes with the transition, else in the edit."""
+    draft = _draft(fields={"status": "Done", "resolution": "Fixed"})
+    given = {"resolution": "Fixed"}
+    assert plan_create(draft) == [Create("UD", {}), Move("Done", given, given)]
+    assert plan_update(draft, {"status": "Done"}, ()) == [Move("Done", given)]
+    assert plan_update(draft, {"status": "Done", "resolution": "Fixed"}, ()) == [Move("Done", given, given)]
+    assert plan_update(draft, {"resolution": "Fixed"}, ()) == [Edit(given)]
 
 
 def test_a_transition_is_asked_for_by_name_and_once() -> None:
