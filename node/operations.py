@@ -9,7 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from node.errors import TrackerNotFound, TrackerRefused, UsageError
+from node.errors import (
+    AccordError,
+    TrackerError,
+    TrackerNotFound,
+    TrackerRefused,
+    TrackerUnreachable,
+    UsageError,
+)
 from node.store import changes, connections, history, inbox, links, outbox, problems
 from node.store.connections import Connection
 from node.store.port import Reader, Transaction
@@ -23,11 +30,13 @@ from protocol.messages import Code
 MAX_KEYS = 500
 """Issues in one request; the command line sends as many requests as it takes."""
 SEARCH_PAGE = 50
+ASK_AGAIN_MS = 1_000
+"""How long a request waits that could not be carried out for the moment, before it is tried for the first time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyResult:
-    """What became of one key: ``result`` is queued, unchanged, skipped or failed."""
+    """What became of one key: ``result`` is queued, unchanged, skipped, waits or failed."""
 
     key: str
     result: str
@@ -57,9 +66,11 @@ class Operations:
     async def sync(self, name: str, keys: Sequence[str]) -> list[KeyResult]:
         """Bring issues under sync on a connection.
 
+        What cannot be done now is remembered: it waits for the tracker, or, with its error, for a person.
+
         Raises:
             UsageError: no such connection, it is closed, or too many keys.
-            TrackerError: the tracker cannot be asked now; issues before the failure are queued.
+            TrackerError: the tracker will never do what is needed for any of them.
         """
         if len(keys) > MAX_KEYS:
             raise UsageError(f"{len(keys)} issues are too many for one request.", advice=f"Send {MAX_KEYS} at most.")
@@ -74,21 +85,48 @@ class Operations:
         results: list[KeyResult] = []
         for start in range(0, len(keys), SEARCH_PAGE):
             part = keys[start : start + SEARCH_PAGE]
-            found = await self._fetch(part)
-            await self._outgoing.prepare(connection.id, list(found.values()))
-            for key in part:
-                issue = found.get(key)
-                results.append(
-                    await self._begin(connection, issue, key)
-                    if isinstance(issue, Issue)
-                    else KeyResult(
-                        key=key,
-                        result="failed",
-                        text=f"There is no issue {key} in our Jira, or the sync user may not see it.",
-                        advice="Check the key and the sync user's permissions in that project.",
-                    )
-                )
+            try:
+                results += await self._sync_part(connection, part)
+            except TrackerError as error:
+                if not error.temporary:
+                    raise
+                done = {one.key for one in results}
+                rest = [key for key in keys if key not in done]
+                return results + [await self._keep(connection, key, key, error) for key in rest]
         return results
+
+    async def _sync_part(self, connection: Connection, keys: Sequence[str]) -> list[KeyResult]:
+        found = await self._fetch(keys)
+        await self._outgoing.prepare(connection.id, list(found.values()))
+        results = []
+        for key in keys:
+            issue = found.get(key)
+            results.append(await self._begin(connection, issue, key) if issue is not None else _unknown(key))
+        return results
+
+    async def _keep(self, connection: Connection, key: str, issue: str, error: AccordError) -> KeyResult:
+        """Remember what was asked for: a tracker that does not answer is asked again, an error waits for a person."""
+        now = self._site.clock.now_ms()
+        later = isinstance(error, TrackerError) and error.temporary
+
+        async def work(tx: Transaction) -> None:
+            row = await changes.ask(
+                tx, connection_id=connection.id, issue=issue, now_ms=now, due_ms=now + ASK_AGAIN_MS if later else None
+            )  # fmt: skip
+            await problems.close_of_forgotten_changes(tx)
+            if not later:
+                problem = Problem(
+                    connection_id=connection.id, stage=problems.CHANGE, ref=row, issue_key=key,
+                    code=type(error).__name__, message=f"{connection.name}: {error.message}",
+                    advice=error.advice or "Put right what is named here, then retry.",
+                )  # fmt: skip
+                await problems.report(tx, problem, now_ms=now)
+
+        await self._site.store.write(work)
+        if later:
+            self._wake()
+            return KeyResult(key=key, result="waits", text=error.message, advice="It is tried again by itself.")
+        return KeyResult(key=key, result="failed", text=error.message, advice=error.advice)
 
     async def _fetch(self, keys: Sequence[str]) -> dict[str, Issue]:
         """Read issues with as few calls as it goes: one search for many, one call each where a key is unknown."""
@@ -117,9 +155,15 @@ class Operations:
         return found
 
     async def _begin(self, connection: Connection, issue: Issue, key: str) -> KeyResult:
-        left = await self._outgoing.begin(connection.id, issue)
+        try:
+            left = await self._outgoing.begin(connection.id, issue)
+        except TrackerError as error:
+            return await self._keep(connection, key, issue.id, error)
         if left.error is not None:
-            return KeyResult(key=key, result="failed", text=left.error.message, advice=left.error.advice)
+            return await self._keep(connection, key, issue.id, left.error)
+        if left.sent is Sent.LATER:
+            wait = TrackerUnreachable(f"{key} waits: {left.reason}.")
+            return await self._keep(connection, key, issue.id, wait)
         if left.sent is Sent.SKIPPED:
             return KeyResult(key=key, result="skipped", text=left.reason)
         queued = left.sent is Sent.QUEUED
@@ -238,8 +282,8 @@ class Operations:
         async def work(tx: Transaction) -> None:
             for problem in chosen:
                 if problem.ref is not None and problem.stage in _HELD:
+                    # It keeps its number: it ends when that goes well, and counts once more where it does not.
                     await _HELD[problem.stage](tx, problem.ref)
-                    await problems.close_one(tx, problem.id)
 
         await self._site.store.write(work)
         for problem in chosen:
@@ -303,6 +347,15 @@ _HELD: Mapping[str, Callable[[Transaction, int], Awaitable[object]]] = {
     problems.INBOX: inbox.release,
 }
 """How the row behind a problem is let go, by stage; what is at the other stages does not wait in a row."""
+
+
+def _unknown(key: str) -> KeyResult:
+    return KeyResult(
+        key=key,
+        result="failed",
+        text=f"There is no issue {key} in our Jira, or the sync user may not see it.",
+        advice="Check the key and the sync user's permissions in that project.",
+    )
 
 
 def _looks_like_key(key: str) -> bool:

@@ -17,7 +17,7 @@ from node.store.problems import Problem
 from node.sync.endings import Settled, in_keys
 from node.sync.incoming import Incoming
 from node.sync.site import Site
-from node.triggers.change_feed import TELL_AFTER, leave_alone, patience_ms
+from node.triggers.patience import TELL_AFTER, leave_alone, patience_ms
 
 _LOG = logging.getLogger(__name__)
 

@@ -153,6 +153,8 @@ async def test_a_description_of_10_megabytes(parties: Parties) -> None:
 
     await eventually(told, "Alice's people are told of the issue in sync")
     await alice.person.edit(good, {"description": "word"})
+    await alice.person.edit(huge, {"description": "short"})
+    await alice.twin(huge)
 
     async def cured() -> bool:
         return (await bob.issue(twin))["fields"]["description"] == "word" and not await alice.problems()
