@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from node.clock import Clock
@@ -269,7 +269,9 @@ class Connections:
         return await self._switch(name, connections.ACTIVE, connections.DEACTIVATED)
 
     async def resume(self, name: str) -> Connection:
-        """Go on where `pause` stopped.
+        """Go on where `pause` stopped, or where a second copy of this node made the connection stop.
+
+        What was known of a copy is forgotten with that: a person says that there is one node again.
 
         Raises:
             UsageError: if the connection is not deactivated.
@@ -282,6 +284,9 @@ class Connections:
             if connection.state not in (before, after):
                 raise UsageError(f"{name} is {connection.state}, not {before}; nothing was changed.")
             await connections.set_state(tx, connection.id, after)
+            sending = await streams.load_tx(tx, connection.id)
+            if after == connections.ACTIVE and sending is not None and sending.forked_at is not None:
+                await streams.save_tx(tx, connection.id, replace(sending, forked_at=None))
             return connection.id
 
         connection_id = await self._store.write(switch)
