@@ -47,6 +47,11 @@ def prelude_for(names: Iterable[str], *, direction: Direction, entries: bool = T
     return "\n".join([_imports(), *(text for name, text in definitions.items() if name in needed)])
 
 
+def asks(prelude: str) -> bool:
+    """Whether a script with this prelude can ask the host anything."""
+    return "_ask(" in prelude
+
+
 def _reach(names: set[str], definitions: dict[str, str]) -> set[str]:
     reached: set[str] = set()
     waiting = sorted(names)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_monty import MontyCrashedError, MontyError, OSPolicy
+from pydantic_monty import MontyCrashedError, MontyError
 
 from node.clock import Clock, SystemClock
 from node.errors import AccordError, RuleError
@@ -34,9 +34,10 @@ from node.rules.script.engine import (
 )
 from node.rules.script.findings import from_parser, settled
 from node.rules.script.memory import Memory, Remembered
-from node.rules.script.program import prelude_for
+from node.rules.script.program import asks, prelude_for
+from node.rules.script.stock import Stock
 from node.rules.script.talk import Talk, drive
-from node.rules.script.workers import Workers
+from node.rules.script.workers import FROZEN, Workers
 
 BATCH = 20
 """Issues in one session of a bulk run: enough to hide the cost of a session, few enough to share its memory."""
@@ -48,12 +49,6 @@ _WALL_SECONDS = 60.0
 _MAX_ANSWER = 4_100_000
 """Bytes of an answer: the box allows a million characters, of up to four bytes."""
 
-_FROZEN: OSPolicy = {
-    "datetime": datetime(2000, 1, 1, tzinfo=UTC),
-    "sleep": "zero",
-    "process_time": "zero",
-    "random_start": {"seed": 0},
-}
 _COMPILED = 256
 
 
@@ -63,6 +58,7 @@ class _Compiled:
 
     digest: bytes
     dump: bytes
+    asks: bool
     reads: projection.Reads
     notes: tuple[tuple[int, int, str], ...]
     loops: tuple[int, ...]
@@ -80,6 +76,7 @@ class MontyEngine:
         self._memory = memory or Memory()
         self._compiled: dict[bytes, asyncio.Task[_Compiled]] = {}
         self._slots = asyncio.Semaphore(workers)
+        self._stock = Stock(self._workers, each=workers)
 
     async def evaluate(self, script: Script, inputs: ScriptInputs, helpers: Helpers) -> ScriptResult:
         """Run one script on one issue. Raises RuleError and what ``helpers`` raise."""
@@ -128,7 +125,7 @@ class MontyEngine:
             text = stubs.stubs_for(direction, schema)
             try:
                 async with self._slots, pool.checkout(
-                    limits=self._workers.limits_of_check(), os_policy=_FROZEN, type_check=True, type_check_stubs=text,
+                    limits=self._workers.limits_of_check(), os_policy=FROZEN, type_check=True, type_check_stubs=text,
                     type_check_format="json",
                 ) as session:  # fmt: skip
                     findings += await typecheck.run(session, analysis["plain"], direction, rows)
@@ -142,6 +139,7 @@ class MontyEngine:
             task.cancel()
         await asyncio.gather(*self._compiled.values(), return_exceptions=True)
         self._compiled.clear()
+        await self._stock.close()
         await self._workers.close()
 
     def _job(self, script: Script, inputs: ScriptInputs, compiled: _Compiled) -> dict[str, Any]:
@@ -180,14 +178,13 @@ class MontyEngine:
         reads = analysis["reads"]
         notes = tuple((int(line), int(offset), str(text)) for line, offset, text in analysis["notes"])
         loops = tuple(int(line) for line in analysis["loops"])
+        prelude = prelude_for(analysis["names"], direction=script.direction, entries=bool(analysis["entries"]))
         pool = await self._workers.pool()
         try:
             # A session keeps the limits of its dump where they are narrower: these are the widest that a batch gets.
             limits = self._workers.limits(self._batch)
-            async with self._slots, pool.checkout(limits=limits, os_policy=_FROZEN) as session:
-                await session.feed_run(
-                    prelude_for(analysis["names"], direction=script.direction, entries=bool(analysis["entries"]))
-                )
+            async with self._slots, pool.checkout(limits=limits, os_policy=FROZEN) as session:
+                await session.feed_run(prelude)
                 await session.feed_run(analysis["code"])
                 dump = await session.dump()
         except MontyError as error:
@@ -195,6 +192,7 @@ class MontyEngine:
         return _Compiled(
             digest=digest,
             dump=dump,
+            asks=asks(prelude),
             reads=projection.Reads(
                 issue=_names(reads["issue"]), replica=_names(reads["replica"]), previous=_names(reads["previous"]),
                 clock=bool(analysis["clock"]),
@@ -263,7 +261,12 @@ class MontyEngine:
         """Run one issue in a fresh session. Raises ScriptFailed and what ``helpers`` raise."""
         talk = Talk(helpers, 1)
         try:
-            output = await self._feed(compiled, "_evaluate(_rule, 0, _jobs)", job, talk, self._workers.limits())
+            async with (
+                self._slots,
+                asyncio.timeout(_WALL_SECONDS),
+                self._stock.lend(compiled.digest, compiled.dump) as session,
+            ):
+                output = await drive(session, "_evaluate(_rule, 0, _jobs)", job, talk, asks=compiled.asks)
         except MontyError as error:
             if talk.failure is not None:
                 raise _with_place(talk.failure, error, script, compiled) from error
@@ -292,7 +295,14 @@ class MontyEngine:
         nothing: list[Remembered | None] = [None] * len(jobs)
         try:
             limits = self._workers.limits(len(jobs))
-            output = await self._feed(compiled, "_evaluate_all(_rule, _jobs)", list(jobs), talk, limits)
+            pool = await self._workers.pool()
+            async with (
+                self._slots,
+                asyncio.timeout(_WALL_SECONDS),
+                pool.checkout(limits=limits, os_policy=FROZEN) as session,
+            ):
+                await session.load_session(compiled.dump)
+                output = await drive(session, "_evaluate_all(_rule, _jobs)", list(jobs), talk, asks=compiled.asks)
         except (MontyError, TimeoutError, RuleError):
             if talk.failure is not None and not isinstance(talk.failure, RuleError):
                 raise talk.failure from None
@@ -303,16 +313,6 @@ class MontyEngine:
             Remembered(text, talk.log(index), tuple(talk.calls[index])) if isinstance(text, str) else None
             for index, text in enumerate(output)
         ]
-
-    async def _feed(self, compiled: _Compiled, call: str, jobs: Any, talk: Talk, limits: Any) -> object:
-        pool = await self._workers.pool()
-        async with (
-            self._slots,
-            asyncio.timeout(_WALL_SECONDS),
-            pool.checkout(limits=limits, os_policy=_FROZEN) as session,
-        ):
-            await session.load_session(compiled.dump)
-            return await drive(session, call, jobs, talk)
 
 
 async def _same(helpers: Helpers, call: HelperCall) -> bool:
