@@ -43,11 +43,10 @@ class _Kept:
 
 
 class Stock:
-    """Ready sessions by script. ``each`` bounds those of one script, ``size`` those of all; the oldest make room."""
+    """Ready sessions by script, one for each that came back, ``size`` at most; the oldest make room."""
 
-    def __init__(self, workers: Workers, *, each: int, size: int = READY) -> None:
+    def __init__(self, workers: Workers, *, size: int = READY) -> None:
         self._workers = workers
-        self._each = each
         self._size = size
         self._kept: deque[_Kept] = deque()
         self._behind: set[asyncio.Task[Any]] = set()
@@ -91,6 +90,8 @@ class Stock:
             checkout = pool.checkout(limits=self._workers.limits(), os_policy=FROZEN)
             session = await leaving.enter_async_context(checkout)
             await session.load_session(dump)
+            # The first feed after a restored dump costs more than the next ones.
+            await session.feed_run("1")
             return _Opened(session, leaving.pop_all())
 
     async def _reopen(self, used: _Opened, dump: bytes) -> _Opened:
@@ -115,7 +116,7 @@ class Stock:
 
     def _replace(self, used: _Opened, digest: bytes, dump: bytes) -> None:
         """Throw a used session away and make another in its place, while nobody waits for either."""
-        if self._closed or sum(kept.digest == digest for kept in self._kept) >= self._each:
+        if self._closed:
             self._do(used.leaving.aclose())
             return
         while len(self._kept) >= self._size:
