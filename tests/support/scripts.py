@@ -17,7 +17,7 @@ from node.errors import RuleError
 from node.rules.script import subset
 from node.rules.script.engine import CustomField, Direction, ScriptInputs, ScriptSchema
 from node.rules.script.program import prelude_for
-from node.rules.script.projection import Reads, job_for
+from node.rules.script.projection import Reads, job_for, shape_for
 
 SCHEMA = ScriptSchema(
     custom={
@@ -152,11 +152,11 @@ def bare_python(source: str, direction: Direction) -> Any:
     analysis = subset.analyse(source, direction)
     assert analysis["findings"] == [], analysis["findings"]
     names: dict[str, Any] = {"_ask": lambda *_: None}
-    prelude = prelude_for(analysis["names"], direction=direction, entries=analysis["entries"])
-    exec(f"{prelude}\n{analysis['code']}", names)  # noqa: S102 - the test's own scripts
-    reads = analysis["reads"]
-    some = {root: None if found is None else frozenset(found) for root, found in reads.items()}
+    some = {root: None if found is None else frozenset(found) for root, found in analysis["reads"].items()}
     known = Reads(**some, clock=analysis["clock"])
+    shape = shape_for(direction, known)
+    prelude = prelude_for(analysis["names"], direction=direction, shape=shape, entries=analysis["entries"])
+    exec(f"{prelude}\n{analysis['code']}", names)  # noqa: S102 - the test's own scripts
 
     def run(given: ScriptInputs) -> Any:
         job = job_for(given, direction, SCHEMA, known, given.now or "")

@@ -31,15 +31,19 @@ _OF_THE_BOX = ("datetime",)
 """Modules that the box has and the prelude imports names from; other imports are for people and checkers."""
 
 
-def prelude_for(names: Iterable[str], *, direction: Direction, entries: bool = True) -> str:
+def prelude_for(
+    names: Iterable[str], *, direction: Direction, shape: Mapping[str, object], entries: bool = True
+) -> str:
     """Return the prelude with those helpers and functions that ``names`` mentions, and all that they stand on.
 
-    ``entries`` says whether the script can meet comments, files or logged time; without them a third falls away.
+    ``shape`` is what ``projection.shape_for`` says of the script. ``entries`` says whether the script can meet
+    comments, files or logged time; without them a third falls away.
     """
     wanted = frozenset(names)
     helpers = ", ".join(_MAKERS[helper] if helper in wanted else "None" for helper in words.HELPERS)
     definitions = dict(_definitions())
     definitions["_helpers"] = f"def _helpers():\n    return ({helpers})"
+    definitions["_shape"] = f"_shape = {dict(shape)!r}"
     unused = _UNUSED[direction] | (frozenset() if entries else _ENTRIES)
     for name in unused:
         del definitions[name]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -42,8 +42,8 @@ from node.rules.script.workers import FROZEN, Workers
 BATCH = 20
 """Issues in one session of a bulk run: enough to hide the cost of a session, few enough to share its memory."""
 
-BATCH_CHARACTERS = 1 << 20
-"""Input of one batch as JSON; larger issues come in smaller batches."""
+BATCH_BYTES = 1 << 20
+"""Input of one batch; larger issues come in smaller batches."""
 
 _WALL_SECONDS = 60.0
 _MAX_ANSWER = 4_100_000
@@ -64,6 +64,15 @@ class _Compiled:
     loops: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One issue for one script: what the box gets, and by what the evaluation is remembered."""
+
+    values: dict[str, Any]
+    key: tuple[bytes, bytes]
+    size: int
+
+
 class MontyEngine:
     """Runs scripts in confined workers. One per node; safe to share between tasks."""
 
@@ -76,17 +85,17 @@ class MontyEngine:
         self._memory = memory or Memory()
         self._compiled: dict[bytes, asyncio.Task[_Compiled]] = {}
         self._slots = asyncio.Semaphore(workers)
-        self._stock = Stock(self._workers, each=workers)
+        self._stock = Stock(self._workers)
 
     async def evaluate(self, script: Script, inputs: ScriptInputs, helpers: Helpers) -> ScriptResult:
         """Run one script on one issue. Raises RuleError and what ``helpers`` raise."""
         compiled = await self._compile(script)
         job = self._job(script, inputs, compiled)
-        known = await self._recall(script, inputs, helpers, compiled, job)
+        known = await self._recall(script, inputs, helpers, job)
         if known is not None:
             return known
         remembered = await self._alone(script, helpers, compiled, job)
-        return self._conclude(script, inputs, compiled, job, remembered)
+        return self._conclude(script, inputs, job, remembered)
 
     async def evaluate_many(
         self, script: Script, inputs: Sequence[ScriptInputs], helpers: Helpers
@@ -99,7 +108,7 @@ class MontyEngine:
         jobs = [self._job(script, one, compiled) for one in inputs]
         results: list[ScriptResult | RuleError | None] = []
         for one, job in zip(inputs, jobs, strict=True):
-            results.append(await self._recall(script, one, helpers, compiled, job))
+            results.append(await self._recall(script, one, helpers, job))
         waiting = [index for index, result in enumerate(results) if result is None]
 
         async def run(chunk: list[int]) -> None:
@@ -142,9 +151,11 @@ class MontyEngine:
         await self._stock.close()
         await self._workers.close()
 
-    def _job(self, script: Script, inputs: ScriptInputs, compiled: _Compiled) -> dict[str, Any]:
+    def _job(self, script: Script, inputs: ScriptInputs, compiled: _Compiled) -> _Job:
         now = inputs.now or datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).isoformat(timespec="seconds")
-        return projection.job_for(inputs, script.direction, script.schema, compiled.reads, now)
+        values = projection.job_for(inputs, script.direction, script.schema, compiled.reads, now)
+        packed = projection.packed(values)
+        return _Job(values, (compiled.digest, hashlib.sha256(packed).digest()), len(packed))
 
     async def _compile(self, script: Script) -> _Compiled:
         digest = hashlib.sha256(
@@ -178,7 +189,14 @@ class MontyEngine:
         reads = analysis["reads"]
         notes = tuple((int(line), int(offset), str(text)) for line, offset, text in analysis["notes"])
         loops = tuple(int(line) for line in analysis["loops"])
-        prelude = prelude_for(analysis["names"], direction=script.direction, entries=bool(analysis["entries"]))
+        known = projection.Reads(
+            issue=_names(reads["issue"]), replica=_names(reads["replica"]), previous=_names(reads["previous"]),
+            clock=bool(analysis["clock"]),
+        )  # fmt: skip
+        shape = projection.shape_for(script.direction, known)
+        prelude = prelude_for(
+            analysis["names"], direction=script.direction, shape=shape, entries=bool(analysis["entries"])
+        )
         pool = await self._workers.pool()
         try:
             # A session keeps the limits of its dump where they are narrower: these are the widest that a batch gets.
@@ -193,44 +211,36 @@ class MontyEngine:
             digest=digest,
             dump=dump,
             asks=asks(prelude),
-            reads=projection.Reads(
-                issue=_names(reads["issue"]), replica=_names(reads["replica"]), previous=_names(reads["previous"]),
-                clock=bool(analysis["clock"]),
-            ),
+            reads=known,
             notes=notes,
             loops=loops,
         )  # fmt: skip
 
-    async def _recall(
-        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any]
-    ) -> ScriptResult | None:
+    async def _recall(self, script: Script, inputs: ScriptInputs, helpers: Helpers, job: _Job) -> ScriptResult | None:
         """Return the earlier evaluation of the same input, where the helpers still answer the same."""
-        key = (compiled.digest, projection.key_of(job))
-        remembered = self._memory.get(key)
+        remembered = self._memory.get(job.key)
         if remembered is None:
             return None
         for call in remembered.calls:
             if not await _same(helpers, call):
-                self._memory.forget(key)
+                self._memory.forget(job.key)
                 return None
         return self._result(script, inputs, remembered, cached=True)
 
     async def _settle(
-        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any],
+        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: _Compiled, job: _Job,
         answer: Remembered | None,
     ) -> ScriptResult | RuleError:  # fmt: skip
         try:
             if answer is None:
                 answer = await self._alone(script, helpers, compiled, job)
-            return self._conclude(script, inputs, compiled, job, answer)
+            return self._conclude(script, inputs, job, answer)
         except RuleError as error:
             return error
 
-    def _conclude(
-        self, script: Script, inputs: ScriptInputs, compiled: _Compiled, job: Mapping[str, Any], remembered: Remembered
-    ) -> ScriptResult:
+    def _conclude(self, script: Script, inputs: ScriptInputs, job: _Job, remembered: Remembered) -> ScriptResult:
         result = self._result(script, inputs, remembered, cached=False)
-        self._memory.put((compiled.digest, projection.key_of(job)), remembered)
+        self._memory.put(job.key, remembered)
         return result
 
     def _result(self, script: Script, inputs: ScriptInputs, remembered: Remembered, *, cached: bool) -> ScriptResult:
@@ -257,7 +267,7 @@ class MontyEngine:
             cached=cached,
         )  # fmt: skip
 
-    async def _alone(self, script: Script, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any]) -> Remembered:
+    async def _alone(self, script: Script, helpers: Helpers, compiled: _Compiled, job: _Job) -> Remembered:
         """Run one issue in a fresh session. Raises ScriptFailed and what ``helpers`` raise."""
         talk = Talk(helpers, 1)
         try:
@@ -266,7 +276,7 @@ class MontyEngine:
                 asyncio.timeout(_WALL_SECONDS),
                 self._stock.lend(compiled.digest, compiled.dump) as session,
             ):
-                output = await drive(session, "_evaluate(_rule, 0, _jobs)", job, talk, asks=compiled.asks)
+                output = await drive(session, "_evaluate(_rule, 0, _jobs)", job.values, talk, asks=compiled.asks)
         except MontyError as error:
             if talk.failure is not None:
                 raise _with_place(talk.failure, error, script, compiled) from error
@@ -285,9 +295,7 @@ class MontyEngine:
             ) from error  # fmt: skip
         return Remembered(_text(output), talk.log(0), tuple(talk.calls[0]))
 
-    async def _together(
-        self, helpers: Helpers, compiled: _Compiled, jobs: Sequence[Mapping[str, Any]]
-    ) -> list[Remembered | None]:
+    async def _together(self, helpers: Helpers, compiled: _Compiled, jobs: Sequence[_Job]) -> list[Remembered | None]:
         """Run several issues in one session; None for each that must be run alone."""
         if len(jobs) == 1:
             return [None]
@@ -302,7 +310,8 @@ class MontyEngine:
                 pool.checkout(limits=limits, os_policy=FROZEN) as session,
             ):
                 await session.load_session(compiled.dump)
-                output = await drive(session, "_evaluate_all(_rule, _jobs)", list(jobs), talk, asks=compiled.asks)
+                values = [job.values for job in jobs]
+                output = await drive(session, "_evaluate_all(_rule, _jobs)", values, talk, asks=compiled.asks)
         except (MontyError, TimeoutError, RuleError):
             if talk.failure is not None and not isinstance(talk.failure, RuleError):
                 raise talk.failure from None
@@ -354,16 +363,15 @@ def _with_place(problem: AccordError, error: MontyError, script: Script, compile
     )  # fmt: skip
 
 
-def _chunks(indexes: Sequence[int], jobs: Sequence[Mapping[str, Any]], size: int) -> list[list[int]]:
+def _chunks(indexes: Sequence[int], jobs: Sequence[_Job], size: int) -> list[list[int]]:
     chunks: list[list[int]] = []
-    held = BATCH_CHARACTERS + 1
+    held = BATCH_BYTES + 1
     for index in indexes:
-        characters = len(json.dumps(jobs[index]))
-        if held + characters > BATCH_CHARACTERS or len(chunks[-1]) >= size:
+        if held + jobs[index].size > BATCH_BYTES or len(chunks[-1]) >= size:
             chunks.append([])
             held = 0
         chunks[-1].append(index)
-        held += characters
+        held += jobs[index].size
     return chunks
 
 

@@ -217,3 +217,5 @@ def _at(line: int) -> None:
 
 
 _state: Any = None
+_shape: Any = {}
+"""What all issues of a script share (``projection.shape_for``); the program puts it in this place."""

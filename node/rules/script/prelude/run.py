@@ -13,7 +13,7 @@ from typing import Any
 
 from node.rules.script.prelude.entries import Attachments, Comments, Worklogs
 from node.rules.script.prelude.export import _export, _plain, _plain_field
-from node.rules.script.prelude.objects import _LISTS, _MAX_LOG_TEXT, Item, Record, _item, _State, _state
+from node.rules.script.prelude.objects import _LISTS, _MAX_LOG_TEXT, Item, Record, _item, _shape, _State, _state
 from node.rules.script.prelude.questions import Jira, Options, Sync, Users, Workflow, _components, _versions
 from node.rules.script.prelude.texts import Dates
 
@@ -62,15 +62,15 @@ def _evaluate(rule: Any, index: int, job: Any) -> str:
     global _state  # noqa: PLW0603 - one evaluation at a time; a script cannot name it
     _state = _State()
     _state.index, _state.line, _state.lines, _state.kept_back = index, 0, 0, 0
-    _state.direction, _state.now, _state.impersonation = job["direction"], job["now"], job["impersonation"]
+    _state.direction, _state.now, _state.impersonation = _shape["direction"], job["now"], job["impersonation"]
     _state.skipped, _state.transition = None, None
     _state.answers, _state.origins = {}, {}
-    outgoing = job["direction"] == "outgoing"
-    issue = _item("issue", job["issue"], job["issue_fields"], job["known"], () if outgoing else job["writable"])
-    replica = _item("replica", job["replica"], job["replica_fields"], None, job["writable"] if outgoing else ())
+    outgoing, writable = _shape["direction"] == "outgoing", _shape["writable"]
+    issue = _item("issue", job["issue"], _shape["issue"], job["known"], () if outgoing else writable)
+    replica = _item("replica", job["replica"], _shape["replica"], None, writable if outgoing else ())
     previous = None
     if job["previous"] is not None:
-        previous = _item("previous", job["previous"], job["previous_fields"], None, ())
+        previous = _item("previous", job["previous"], _shape["previous"], None, ())
     target = replica if outgoing else issue
     target._compared = {
         field: _plain_field(target, field) for field in target._start if field in _LISTS and field in target._writable
