@@ -27,6 +27,12 @@ _UNUSED: Mapping[Direction, frozenset[str]] = {
 }
 _ENTRIES = frozenset({"_note", "_plain_list"})
 _FILES = ("objects", "export", "entries", "questions", "texts", "run")
+REHEARSAL = (
+    "_evaluate(lambda *_: None, 0, {'issue': {}, 'replica': {}, 'previous': None, 'first_sync': False, 'now': '', "
+    "'impersonation': False, 'known': None})"
+)
+"""An evaluation of nothing: it leaves nothing behind that the next one does not replace."""
+
 _OF_THE_BOX = ("datetime",)
 """Modules that the box has and the prelude imports names from; other imports are for people and checkers."""
 

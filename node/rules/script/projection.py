@@ -31,7 +31,7 @@ class Reads:
 def job_for(inputs: ScriptInputs, direction: Direction, schema: ScriptSchema, reads: Reads, now: str) -> dict[str, Any]:
     """Return what the box gets for one issue, as JSON values."""
     outgoing = direction == "outgoing"
-    issue = _flat_issue(inputs.issue, schema if outgoing else None)
+    issue = _flat_issue(inputs.issue, schema if outgoing else None, reads.issue)
     target = _flat(inputs.replica if outgoing else inputs.draft)
     if outgoing:
         issue, replica = _some(issue, reads.issue), _some(target, reads.replica)
@@ -171,8 +171,8 @@ def _with_authors(flat: dict[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _flat_issue(issue: Plain, schema: ScriptSchema | None) -> dict[str, Any]:
-    flat = {name: value for name, value in issue.items() if name in words.ISSUE_FIELDS and value is not None}
+def _flat_issue(issue: Plain, schema: ScriptSchema | None, names: frozenset[str] | None) -> dict[str, Any]:
+    flat = {name: issue[name] for name in _fields(words.ISSUE_FIELDS, names) if issue.get(name) is not None}
     custom = {name: value for name, value in (issue.get("custom") or {}).items() if value is not None}
     for name in custom if schema is not None else ():
         known = schema.custom.get(name) if schema is not None else None

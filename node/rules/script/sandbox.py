@@ -34,7 +34,7 @@ from node.rules.script.engine import (
 )
 from node.rules.script.findings import from_parser, settled
 from node.rules.script.memory import Memory, Remembered
-from node.rules.script.program import asks, prelude_for
+from node.rules.script.program import REHEARSAL, asks, prelude_for
 from node.rules.script.stock import Stock
 from node.rules.script.talk import Talk, drive
 from node.rules.script.workers import FROZEN, Workers
@@ -85,7 +85,7 @@ class MontyEngine:
         self._memory = memory or Memory()
         self._compiled: dict[bytes, asyncio.Task[_Compiled]] = {}
         self._slots = asyncio.Semaphore(workers)
-        self._stock = Stock(self._workers)
+        self._stock = Stock(self._workers, rehearsal=REHEARSAL)
 
     async def evaluate(self, script: Script, inputs: ScriptInputs, helpers: Helpers) -> ScriptResult:
         """Run one script on one issue. Raises RuleError and what ``helpers`` raise."""

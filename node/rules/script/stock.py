@@ -43,10 +43,14 @@ class _Kept:
 
 
 class Stock:
-    """Ready sessions by script, one for each that came back, ``size`` at most; the oldest make room."""
+    """Ready sessions by script, one for each that came back, ``size`` at most; the oldest make room.
 
-    def __init__(self, workers: Workers, *, size: int = READY) -> None:
+    ``rehearsal`` is code of ours that runs in each of them: the first run in a restored session costs more than others.
+    """
+
+    def __init__(self, workers: Workers, *, rehearsal: str, size: int = READY) -> None:
         self._workers = workers
+        self._rehearsal = rehearsal
         self._size = size
         self._kept: deque[_Kept] = deque()
         self._behind: set[asyncio.Task[Any]] = set()
@@ -90,8 +94,7 @@ class Stock:
             checkout = pool.checkout(limits=self._workers.limits(), os_policy=FROZEN)
             session = await leaving.enter_async_context(checkout)
             await session.load_session(dump)
-            # The first feed after a restored dump costs more than the next ones.
-            await session.feed_run("1")
+            await session.feed_run(self._rehearsal)
             return _Opened(session, leaving.pop_all())
 
     async def _reopen(self, used: _Opened, dump: bytes) -> _Opened:

@@ -55,7 +55,7 @@ async def _ready(engine: MontyEngine, script: Script = SCRIPT) -> None:
 
 async def test_a_session_serves_once(workers: Workers) -> None:
     """What the first borrower left behind is not there for the second: its session is another one."""
-    dump, stock = await _dump(workers), Stock(workers)
+    dump, stock = await _dump(workers), Stock(workers, rehearsal="1")
     for _ in range(3):
         async with stock.lend(DIGEST, dump) as session:
             with pytest.raises(MontyRuntimeError, match="left"):
@@ -69,7 +69,7 @@ async def test_a_session_serves_once(workers: Workers) -> None:
 
 async def test_a_session_that_ended_in_an_error_serves_no_more(workers: Workers) -> None:
     """After a failure inside, the next borrower has a fresh session, too."""
-    dump, stock = await _dump(workers), Stock(workers)
+    dump, stock = await _dump(workers), Stock(workers, rehearsal="1")
     with pytest.raises(MontyRuntimeError, match="zero"):
         async with stock.lend(DIGEST, dump) as session:
             await session.feed_run("left = 1\n1 / 0")
@@ -81,7 +81,7 @@ async def test_a_session_that_ended_in_an_error_serves_no_more(workers: Workers)
 
 async def test_two_borrowers_at_once_have_two_sessions(workers: Workers) -> None:
     """Nobody shares: sessions that are lent at the same time are in different processes."""
-    dump, stock = await _dump(workers), Stock(workers)
+    dump, stock = await _dump(workers), Stock(workers, rehearsal="1")
     for _ in range(3):
         async with stock.lend(DIGEST, dump) as first, stock.lend(DIGEST, dump) as second:
             assert first.worker_pid != second.worker_pid
@@ -90,7 +90,7 @@ async def test_two_borrowers_at_once_have_two_sessions(workers: Workers) -> None
 
 async def test_a_session_of_one_script_is_not_lent_for_another(workers: Workers) -> None:
     """Each script finds itself in its session, never the script of somebody else."""
-    stock = Stock(workers)
+    stock = Stock(workers, rehearsal="1")
     dumps = {text.encode(): await _dump(workers, f"given = {text!r}") for text in ("alice", "bob")}
     for _ in range(2):
         for digest, dump in dumps.items():
@@ -203,7 +203,7 @@ async def test_closing_while_a_session_is_made_leaves_none() -> None:
 
 async def test_cancelled_while_it_waits_for_a_session_loses_none(workers: Workers) -> None:
     """Who gives up while a session is being made does not keep its process busy for ever."""
-    dump, stock = await _dump(workers), Stock(workers)
+    dump, stock = await _dump(workers), Stock(workers, rehearsal="1")
 
     async def borrow() -> None:
         async with stock.lend(DIGEST, dump):
@@ -236,7 +236,7 @@ async def test_what_cannot_be_made_ahead_is_said_and_made_when_needed(caplog: py
             return await super().pool()
 
     workers = Exhausted(count=1)
-    dump, stock = await _dump(workers), Stock(workers)
+    dump, stock = await _dump(workers), Stock(workers, rehearsal="1")
     with caplog.at_level(logging.WARNING):
         async with stock.lend(DIGEST, dump):
             workers.down = True
