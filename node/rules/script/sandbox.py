@@ -19,8 +19,9 @@ from pydantic_monty import MontyCrashedError, MontyError
 
 from node.clock import Clock, SystemClock
 from node.errors import AccordError, RuleError
-from node.rules.script import failure, language, projection, schema_check, stubs, typecheck
+from node.rules.script import failure, projection, schema_check, stubs, typecheck
 from node.rules.script.asking import ask
+from node.rules.script.compiler import Compiled, Compiler
 from node.rules.script.engine import (
     Direction,
     Finding,
@@ -34,7 +35,7 @@ from node.rules.script.engine import (
 )
 from node.rules.script.findings import from_parser, settled
 from node.rules.script.memory import Memory, Remembered
-from node.rules.script.program import REHEARSAL, asks, prelude_for
+from node.rules.script.program import REHEARSAL
 from node.rules.script.stock import Stock
 from node.rules.script.talk import Talk, drive
 from node.rules.script.workers import FROZEN, Workers
@@ -48,20 +49,6 @@ BATCH_BYTES = 1 << 20
 _WALL_SECONDS = 60.0
 _MAX_ANSWER = 4_100_000
 """Bytes of an answer: the box allows a million characters, of up to four bytes."""
-
-_COMPILED = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """A script that was parsed and found good, as a session in which it only has to be called."""
-
-    digest: bytes
-    dump: bytes
-    asks: bool
-    reads: projection.Reads
-    notes: tuple[tuple[int, int, str], ...]
-    loops: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +70,13 @@ class MontyEngine:
         self._clock = clock or SystemClock()
         self._batch = batch
         self._memory = memory or Memory()
-        self._compiled: dict[bytes, asyncio.Task[_Compiled]] = {}
         self._slots = asyncio.Semaphore(workers)
+        self._compiler = Compiler(self._workers, slots=self._slots, batch=batch)
         self._stock = Stock(self._workers, rehearsal=REHEARSAL)
 
     async def evaluate(self, script: Script, inputs: ScriptInputs, helpers: Helpers) -> ScriptResult:
         """Run one script on one issue. Raises RuleError and what ``helpers`` raise."""
-        compiled = await self._compile(script)
+        compiled = await self._compiler.compiled(script)
         job = self._job(script, inputs, compiled)
         known = await self._recall(script, inputs, helpers, job)
         if known is not None:
@@ -102,7 +89,7 @@ class MontyEngine:
     ) -> list[ScriptResult | RuleError]:
         """Run one script on many issues, in order; a failure is in the list. Raises only what ``helpers`` raise."""
         try:
-            compiled = await self._compile(script)
+            compiled = await self._compiler.compiled(script)
         except RuleError as error:
             return [error for _ in inputs]
         jobs = [self._job(script, one, compiled) for one in inputs]
@@ -144,77 +131,15 @@ class MontyEngine:
 
     async def close(self) -> None:
         """Stop the workers."""
-        for task in self._compiled.values():
-            task.cancel()
-        await asyncio.gather(*self._compiled.values(), return_exceptions=True)
-        self._compiled.clear()
+        await self._compiler.close()
         await self._stock.close()
         await self._workers.close()
 
-    def _job(self, script: Script, inputs: ScriptInputs, compiled: _Compiled) -> _Job:
+    def _job(self, script: Script, inputs: ScriptInputs, compiled: Compiled) -> _Job:
         now = inputs.now or datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).isoformat(timespec="seconds")
         values = projection.job_for(inputs, script.direction, script.schema, compiled.reads, now)
         packed = projection.packed(values)
         return _Job(values, (compiled.digest, hashlib.sha256(packed).digest()), len(packed))
-
-    async def _compile(self, script: Script) -> _Compiled:
-        digest = hashlib.sha256(
-            f"{language.VERSION}\0{script.direction}\0{script.source}".encode(errors="surrogatepass")
-        ).digest()
-        task = self._compiled.get(digest)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            while len(self._compiled) >= _COMPILED:
-                self._compiled.pop(next(iter(self._compiled)))
-            task = asyncio.create_task(self._build(script, digest))
-            # Whoever asked may be cancelled before it knows: then nobody is left to hear of a failure.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._compiled[digest] = task
-        try:
-            return await asyncio.shield(task)
-        except ScriptFailed as error:
-            raise ScriptFailed(
-                error.message, step=script.step, line=error.line, column=error.column, shown=error.shown,
-                advice=error.advice,
-            ) from None  # fmt: skip
-
-    async def _build(self, script: Script, digest: bytes) -> _Compiled:
-        analysis = await self._workers.parse(script.source, script.direction)
-        errors = [f for f in from_parser(analysis, script.source.split("\n")) if f.severity == "error"]
-        if errors:
-            first = errors[0]
-            raise ScriptFailed(
-                f"The script cannot run, line {first.line}: {first.message}.", step=script.step, line=first.line,
-                column=first.column, shown=first.shown, advice=first.suggestion,
-            )  # fmt: skip
-        reads = analysis["reads"]
-        notes = tuple((int(line), int(offset), str(text)) for line, offset, text in analysis["notes"])
-        loops = tuple(int(line) for line in analysis["loops"])
-        known = projection.Reads(
-            issue=_names(reads["issue"]), replica=_names(reads["replica"]), previous=_names(reads["previous"]),
-            clock=bool(analysis["clock"]),
-        )  # fmt: skip
-        shape = projection.shape_for(script.direction, known)
-        prelude = prelude_for(
-            analysis["names"], direction=script.direction, shape=shape, entries=bool(analysis["entries"])
-        )
-        pool = await self._workers.pool()
-        try:
-            # A session keeps the limits of its dump where they are narrower: these are the widest that a batch gets.
-            limits = self._workers.limits(self._batch)
-            async with self._slots, pool.checkout(limits=limits, os_policy=FROZEN) as session:
-                await session.feed_run(prelude)
-                await session.feed_run(analysis["code"])
-                dump = await session.dump()
-        except MontyError as error:
-            raise failure.failed(error, script, notes, loops) from error
-        return _Compiled(
-            digest=digest,
-            dump=dump,
-            asks=asks(prelude),
-            reads=known,
-            notes=notes,
-            loops=loops,
-        )  # fmt: skip
 
     async def _recall(self, script: Script, inputs: ScriptInputs, helpers: Helpers, job: _Job) -> ScriptResult | None:
         """Return the earlier evaluation of the same input, where the helpers still answer the same."""
@@ -228,7 +153,7 @@ class MontyEngine:
         return self._result(script, inputs, remembered, cached=True)
 
     async def _settle(
-        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: _Compiled, job: _Job,
+        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: Compiled, job: _Job,
         answer: Remembered | None,
     ) -> ScriptResult | RuleError:  # fmt: skip
         try:
@@ -267,7 +192,7 @@ class MontyEngine:
             cached=cached,
         )  # fmt: skip
 
-    async def _alone(self, script: Script, helpers: Helpers, compiled: _Compiled, job: _Job) -> Remembered:
+    async def _alone(self, script: Script, helpers: Helpers, compiled: Compiled, job: _Job) -> Remembered:
         """Run one issue in a fresh session. Raises ScriptFailed and what ``helpers`` raise."""
         talk = Talk(helpers, 1)
         try:
@@ -295,7 +220,7 @@ class MontyEngine:
             ) from error  # fmt: skip
         return Remembered(_text(output), talk.log(0), tuple(talk.calls[0]))
 
-    async def _together(self, helpers: Helpers, compiled: _Compiled, jobs: Sequence[_Job]) -> list[Remembered | None]:
+    async def _together(self, helpers: Helpers, compiled: Compiled, jobs: Sequence[_Job]) -> list[Remembered | None]:
         """Run several issues in one session; None for each that must be run alone."""
         if len(jobs) == 1:
             return [None]
@@ -352,7 +277,7 @@ def _shown(error: RuleError, script: Script, remembered: Remembered) -> ScriptFa
     )  # fmt: skip
 
 
-def _with_place(problem: AccordError, error: MontyError, script: Script, compiled: _Compiled) -> AccordError:
+def _with_place(problem: AccordError, error: MontyError, script: Script, compiled: Compiled) -> AccordError:
     if not isinstance(problem, RuleError):
         return problem
     place = failure.failed(error, script, compiled.notes, compiled.loops)
@@ -389,7 +314,3 @@ def _json(text: str) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise RuleError("The script's worker answered nonsense.")
     return answer
-
-
-def _names(names: list[str] | None) -> frozenset[str] | None:
-    return None if names is None else frozenset(names)
