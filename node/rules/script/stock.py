@@ -70,7 +70,7 @@ class Stock:
             self._replace(opened, digest, dump)
             raise
         except BaseException:
-            # Cancelled, or a helper failed: the box still runs, and nobody goes on before it has ended.
+            # Cancelled, or out of time: the box may still run, and nobody goes on before it has ended.
             await opened.leaving.__aexit__(*sys.exc_info())
             raise
         else:
