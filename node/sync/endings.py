@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from node.errors import AccordError, TrackerRefused
+from node.errors import AccordError, TrackerNotFound, TrackerRefused
 from node.store import history, inbox, outbox, problems
 from node.store.history import Event
 from node.store.inbox import Received
@@ -83,6 +83,8 @@ class Endings:
         if link is not None:
             await history.add(tx, incoming_event(row, link, now, "held", {"text": text}))
         code = Code.FIELD_NOT_ACCEPTED if isinstance(errors[0], TrackerRefused) else Code.POLICY
+        if link is not None and any(isinstance(error, TrackerNotFound) for error in errors):
+            code = Code.TARGET_GONE
         key = link.issue_key if link and show_key else None
         await self._answer(tx, row, job.party, code, issue=link.handle if link else None, key=key)
 

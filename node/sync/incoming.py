@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-from node.errors import RuleError, TrackerError
+from node.errors import RuleError, TrackerError, TrackerNotFound
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Skip
 from node.store import connections, history, inbox, links, shadows, steps
@@ -93,9 +93,14 @@ class Incoming:
             if link is not None:
                 await stack.enter_async_context(site.locks.hold(issue_lock(link.issue_id)))
                 link = await self._find_link(party, message)
-            if link is not None and link.state == links.ENDED and _begins_anew(message):
+            if link is not None and _begins_anew(message) and await self._is_over(link):
                 ended = link.id
-                await site.store.write(lambda tx: links.forget_twin(tx, ended))
+
+                async def forget(tx: Transaction) -> None:
+                    await links.set_state(tx, ended, links.ENDED)
+                    await links.forget_twin(tx, ended)
+
+                await site.store.write(forget)
                 link = None
             if (link is None and message.twin is not None) or (link is not None and link.state == links.ENDED):
                 return await self._endings.finish(
@@ -118,6 +123,16 @@ class Incoming:
                 return await self._endings.hold(job, [error])
             except RuleError as error:
                 return await self._endings.hold(job, [error])
+
+    async def _is_over(self, link: Link) -> bool:
+        """Tell whether a link has ended, or its issue is gone from our tracker without a notice of it."""
+        if link.state == links.ENDED:
+            return True
+        try:
+            await self._site.tracker.issue(link.issue_id)
+        except TrackerNotFound:
+            return True
+        return False
 
     async def _find_link(self, party: Party, message: IssueReplica) -> Link | None:
         site, replica = self._site, message.replica

@@ -250,7 +250,10 @@ class JiraTracker:
         """
         what = f"change comment {comment_id} of issue {issue_id}"
         comment = {"body": body, **_visibility(restrict_to_role)}
-        await self._client.send("PUT", _part(issue_id, "comment", comment_id), comment, what=what)
+        path = _part(issue_id, "comment", comment_id)
+        answer = await self._client.send("PUT", path, comment, what=what, answer=True)
+        with uncertain_if_nonsense(what):
+            identifier(mapping(answer, "the changed comment"), "the changed comment")
 
     async def delete_comment(self, issue_id: str, comment_id: str) -> None:
         """Delete a comment (1 call)."""

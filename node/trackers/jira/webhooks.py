@@ -110,7 +110,7 @@ class Registrar:
                 return WebhookState(active=True, id=_webhook_id(answer))
             number = _webhook_id(known[0])
             if not _right(known[0], url, events, jql):
-                await self._client.send("PUT", f"{path}/{number}", body, what="correct our webhook")
+                await self._client.send("PUT", f"{path}/{number}", body, what="correct our webhook", answer=True)
             for twin in known[1:]:
                 await self._client.send("DELETE", f"{path}/{_webhook_id(twin)}", what="remove a second webhook of ours")
         except (TrackerDenied, TrackerNotFound, TrackerRefused) as error:
