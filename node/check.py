@@ -50,7 +50,7 @@ class Checks:
         clock: Clock,
         *,
         folder: Path,
-        webhook: Callable[[], WebhookState],
+        webhook: Callable[[], Awaitable[WebhookState]],
         boundary: Callable[[], Awaitable[Sequence[Finding]]],
     ) -> None:
         self._store = store
@@ -70,7 +70,7 @@ class Checks:
         else:
             findings += [_jira(info), _clock(info, self._clock.now_ms())]
             findings += [finding async for finding in self._projects()]
-        findings.append(_webhook(self._webhook()))
+        findings.append(_webhook(await self._webhook()))
         findings += await self._peers()
         findings += [self._disk(), _sqlite(), *await self._boundary()]
         return findings

@@ -47,12 +47,21 @@ class KeyResult:
 class Operations:
     """The use cases around issues."""
 
-    def __init__(self, site: Site, outgoing: Outgoing, *, wake: Callable[[], None], sweep: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        outgoing: Outgoing,
+        *,
+        wake: Callable[[], None],
+        sweep: Callable[[], None],
+        call_roll: Callable[[], None] = lambda: None,
+    ) -> None:
         self._site = site
         self._outgoing = outgoing
         self._endings = Endings(site)
         self._wake = wake
         self._sweep = sweep
+        self._call_roll = call_roll
 
     async def connection(self, name: str) -> Connection:
         """Return a connection by its name. Raises UsageError."""
@@ -295,6 +304,8 @@ class Operations:
     async def _try_again(self, problem: Problem) -> None:
         if problem.stage == problems.SWEEP:
             self._sweep()
+        elif problem.stage == problems.GONE:
+            self._call_roll()
         elif problem.stage == problems.PEER and problem.connection_id is not None:
             self._site.ask_peer(problem.connection_id)
         elif problem.ref is not None:
@@ -305,6 +316,8 @@ class Operations:
 
     async def skip(self, problem_ids: Sequence[int]) -> int:
         """Give up on what waits behind these problems: the notice or message ends without effect.
+
+        Of an issue that cannot be found any more, this says that it was deleted: its links end.
 
         The peer hears of a message that its receiver asks for nothing to be done, not why.
 
@@ -327,10 +340,18 @@ class Operations:
             await problems.close_of_forgotten_changes(tx)
 
         await self._site.store.write(work)
+        for problem in chosen:
+            if problem.stage == problems.GONE and problem.ref is not None:
+                await self._end(problem.ref)
         for party in parties.values():
             self._site.wake_sender(party.id)
         self._wake()
         return len(chosen)
+
+    async def _end(self, link_id: int) -> None:
+        link = await self._site.store.read(lambda tx: links.by_id(tx, link_id))
+        if link is not None:
+            await self._outgoing.gone(link.issue_id)
 
     async def _chosen(self, problem_ids: Sequence[int] | None) -> list[Problem]:
         found = await self._site.store.read(lambda tx: problems.open_problems(tx, limit=-1))

@@ -203,6 +203,15 @@ async def linked_ids(reader: Reader, issue_ids: Sequence[str]) -> set[str]:
     return {row["issue_id"] for row in rows}
 
 
+async def active_keys(reader: Reader) -> dict[str, str]:
+    """Return the issues of ours that are in sync on a connection that is not closed, with their keys by id."""
+    rows = await reader.fetch_all(
+        "SELECT DISTINCT link.issue_id, link.issue_key FROM link JOIN connection ON connection.id = link.connection_id "
+        "WHERE link.state = 'active' AND connection.state IN ('active', 'deactivated')"
+    )
+    return {row["issue_id"]: row["issue_key"] for row in rows}
+
+
 async def projects(reader: Reader) -> set[str]:
     """Return the projects in which issues are linked, by their keys' first part."""
     rows = await reader.fetch_all(

@@ -243,7 +243,7 @@ class Outgoing:
         )
         await links.update(tx, replace(link, revision=revision))
         await links.set_state(tx, link.id, links.ENDED)
-        for stage in (problems.OUTCOME, problems.FILE):
+        for stage in (problems.OUTCOME, problems.FILE, problems.GONE):
             await problems.close(tx, stage=stage, ref=link.id)
         await outbox.enqueue(
             tx,

@@ -163,6 +163,13 @@ class Tracker(Protocol):
         """Return a page of the issues of these projects updated at or after that time, oldest first (1 call)."""
         ...
 
+    async def issue_refs(self, project: str) -> Sequence[IssueRef]:
+        """Return id and key of every issue of a project that we can see (1 call for 1,000).
+
+        One that comes or goes meanwhile may be left out. Raises TrackerRefused where there is no such project.
+        """
+        ...
+
     def read_issue(self, raw: Mapping[str, object]) -> Issue:
         """Translate the tracker's JSON of one issue. Raises TrackerNonsense where it has the wrong shape."""
         ...

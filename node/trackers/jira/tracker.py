@@ -185,6 +185,11 @@ class JiraTracker:
         issues, total = await self._lookup.search(jql, place.start or 0, SEARCH_PAGE)
         return Page(issues=issues, next=place.next(_updated_ms(issues, place.since_ms), total), total=total)
 
+    async def issue_refs(self, project: str) -> Sequence[IssueRef]:
+        """Return id and key of every issue of a project (1 call for 1,000)."""
+        jql = f"{projects_jql([_checked(project, _ID, 'a project key')])} ORDER BY key ASC"
+        return [ref async for ref in self._lookup.refs(jql)]
+
     def read_issue(self, raw: Mapping[str, object]) -> Issue:
         """Translate the JSON of one issue, as ``search`` and ``updated_since`` give it."""
         return self._lookup.reader.issue(raw)
