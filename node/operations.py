@@ -19,6 +19,7 @@ from node.errors import (
 )
 from node.store import changes, connections, history, inbox, links, outbox, problems
 from node.store.connections import Connection
+from node.store.errors import StoreUnavailable
 from node.store.port import Reader, Transaction
 from node.store.problems import Problem
 from node.sync.endings import Endings
@@ -272,7 +273,9 @@ class Operations:
 
         async def work(tx: Reader) -> list[dict[str, Any]]:
             names = {one.id: one.name for one in await connections.every(tx)}
-            return [_shown(problem, names) for problem in await problems.open_problems(tx)]
+            found = await problems.open_problems(tx)
+            trouble = self._site.store.trouble
+            return [_shown(problem, names) for problem in ([_store_trouble(trouble)] if trouble else []) + found]
 
         return await self._site.store.read(work)
 
@@ -368,6 +371,20 @@ _HELD: Mapping[str, Callable[[Transaction, int], Awaitable[object]]] = {
     problems.INBOX: inbox.release,
 }
 """How the row behind a problem is let go, by stage; what is at the other stages does not wait in a row."""
+
+
+def _store_trouble(trouble: StoreUnavailable) -> Problem:
+    """Return a problem that cannot be stored, because nothing can."""
+    return Problem(
+        connection_id=None,
+        stage="store",
+        ref=None,
+        issue_key=None,
+        code=type(trouble).__name__,
+        message=f"Nothing can be stored: {trouble.message}",
+        advice=trouble.advice
+        or "Make room on the node's disk. Jira and the peers keep what they have, and come again.",
+    )
 
 
 def _unknown(key: str) -> KeyResult:

@@ -10,7 +10,7 @@ from functools import partial
 from node.crew import Crew, Job
 from node.errors import AccordError, Fault, TrackerError, TrackerUnreachable
 from node.store import inbox, links, problems
-from node.store.errors import StoreError
+from node.store.errors import StoreClosed, StoreUnavailable
 from node.store.inbox import Received
 from node.store.port import Transaction
 from node.store.problems import Problem
@@ -65,7 +65,7 @@ class InboxFeed:
     async def _work(self, row: Received) -> None:
         try:
             settled = await self._incoming.settle(row)
-        except StoreError:
+        except (StoreUnavailable, StoreClosed):
             raise  # nothing was decided: the row stays as it is, and the crew comes back to it
         except TrackerError as error:
             await self._postpone(row, error)

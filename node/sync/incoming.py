@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-from node.errors import RuleError, TrackerError, TrackerNotFound
+from node.errors import RuleError, TrackerError, TrackerNotFound, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Skip
 from node.store import connections, history, inbox, links, shadows, steps
@@ -284,6 +284,11 @@ class Incoming:
     async def _store_link(self, tx: Transaction, job: Job, draft: Draft, ref: IssueRef) -> int:
         """Link the issue that was just created; what it holds is believed from now on."""
         now = self._site.clock.now_ms()
+        if await links.find(tx, job.party.id, issue_id=ref.id) is not None:
+            raise TrackerRefused(
+                f"Our Jira gave the new issue {ref.key} the internal number ({ref.id}) of one that was in sync before.",
+                advice="Was Jira restored, or set up anew? Close this connection then, and pair again.",
+            )
         link = await links.insert(
             tx,
             Link(

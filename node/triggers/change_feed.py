@@ -23,7 +23,7 @@ from node.errors import (
 )
 from node.store import changes, links, problems, steps
 from node.store.changes import StoredChange
-from node.store.errors import StoreError
+from node.store.errors import StoreClosed, StoreError, StoreUnavailable
 from node.store.port import Reader, Transaction
 from node.sync.outgoing import Also, Outgoing, Sent
 from node.sync.site import Party, Site
@@ -157,13 +157,16 @@ class ChangeFeed:
         self._taken.update(ids)
         try:
             await self._look(look)
-        except StoreError:
+        except (StoreUnavailable, StoreClosed):
             raise  # nothing was decided: the rows stay as they are, and the crew comes back to them
         except TrackerError as error:
             await self._setbacks.postpone(look, error)
         except OSError as error:
             text = f"A file could not be written on the node's machine: {error.strerror or error}."
             await self._setbacks.postpone(look, TrackerUnreachable(text, advice="Make room on its disk."))
+        except StoreError as error:
+            _LOG.exception("a changed issue could not be stored as it is; it is held")
+            await self._setbacks.hold(look, Fault(error))
         except AccordError as error:
             await self._setbacks.hold(look, error)
         except Exception as error:  # noqa: BLE001 - a mistake of ours holds one issue, and is told

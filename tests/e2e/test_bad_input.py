@@ -236,3 +236,25 @@ async def test_hostile_webhooks(parties: Parties) -> None:
     await quiet(alice, bob)
     assert (await bob.issue(twin))["fields"]["summary"] == "still heard"
     await assert_in_step(alice, bob)
+
+
+async def test_a_jira_that_was_set_up_anew(parties: Parties) -> None:
+    """Bob's Jira gives a new issue the number of an old one: that is told on the issue, and nothing spins."""
+    alice, bob = parties
+    first = await alice.create()
+    await alice.sync(first)
+    twin = await alice.twin(first)
+    await quiet(alice, bob)
+    world = bob.sandbox.world
+    old = there(world.issue(twin))
+    world.remove_issue(old)
+    world.site.next_ids["issue"] = int(old.id)
+    second = await alice.create()
+    await alice.sync(second)
+
+    async def told() -> bool:
+        return any("set up anew" in one["advice"] for one in await bob.problems())
+
+    await eventually(told, "Bob's people are told")
+    await quiet(alice, bob)
+    assert len(await bob.person.every_issue()) == 1
