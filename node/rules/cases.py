@@ -42,6 +42,7 @@ class Case(BaseModel):
     linked: bool = False
     project: str = ""
     default_type: str | None = None
+    may_create: list[str] = Field(default_factory=list)
     issue: dict[str, Any] | None = None
     replica: dict[str, Any] | None = None
     previous: dict[str, Any] | None = None
@@ -145,6 +146,7 @@ def incoming_case(
         first_sync=context.first_sync,
         project=context.project,
         default_type=context.default_type,
+        may_create=sorted(context.may_create),
         issue=plain_issue(context.issue) if context.issue is not None else None,
         replica=replica.model_dump(mode="json"),
         previous=context.previous.model_dump(mode="json") if context.previous is not None else None,
@@ -199,6 +201,7 @@ async def _run(case: Case, ruleset: RuleSet, facts: TrackerFacts, engine: RuleEn
                 issue=issue,
                 previous=previous,
                 default_type=case.default_type,
+                may_create=frozenset(case.may_create),
                 twins=twins,
             ),
         )

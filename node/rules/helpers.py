@@ -1,16 +1,21 @@
 """What a script may ask of our Jira, answered from the facts that are kept anyway. Never writes, never lists people.
 
+What a script wants made is noted and answered as if it were there; it is made when the draft is applied.
+
 Bound to one connection and its project: a script cannot look into another one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from node.errors import RuleError
 from node.rules.facts import TrackerFacts
 from node.rules.fields import is_custom
+from node.rules.model import COMPONENTS, OPTIONS, VERSIONS, Creation
 from node.rules.values import find
 from node.trackers.issue import CUSTOM, User
 
@@ -23,13 +28,29 @@ class Twins(Protocol):
         ...
 
 
-class ConnectionHelpers:
-    """``Helpers`` of the script engine over the facts of our Jira."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Making:
+    """What incoming rules may have made: ``allowed`` holds words of ``model.CREATABLE``, set for each connection.
 
-    def __init__(self, facts: TrackerFacts | None, project: str, twins: Twins | None = None) -> None:
+    ``wanted`` grows with what was asked for and is missing. Nothing is made here: a draft lists it, and it is made when
+    the draft is applied.
+    """
+
+    connection: str = ""
+    allowed: AbstractSet[str] = frozenset()
+    wanted: list[Creation] = field(default_factory=list)
+
+
+class ConnectionHelpers:
+    """``Helpers`` of the script engine over the facts of our Jira. Without ``making`` nothing may be made at all."""
+
+    def __init__(
+        self, facts: TrackerFacts | None, project: str, twins: Twins | None = None, *, making: Making | None = None
+    ) -> None:
         self._known_facts = facts
         self._project = project
         self._twins = twins
+        self._making = making
 
     @property
     def _facts(self) -> TrackerFacts:
@@ -73,20 +94,47 @@ class ConnectionHelpers:
 
     async def version(self, name: str, *, create: bool) -> str | None:
         """Return the name of a version of the project."""
-        return _or_refuse("version", name, await self._among("fix_versions", name), create=create)
+        return await self._choose(Creation(kind=VERSIONS, name=name.strip(), project=self._project), create=create)
 
     async def component(self, name: str, *, create: bool) -> str | None:
         """Return the name of a component of the project."""
-        return _or_refuse("component", name, await self._among("components", name), create=create)
+        return await self._choose(Creation(kind=COMPONENTS, name=name.strip(), project=self._project), create=create)
 
     async def option(self, custom_field: str, value: str, *, create: bool) -> str | None:
         """Return the option of a custom field."""
-        field = custom_field if is_custom(custom_field) else CUSTOM + custom_field
-        return _or_refuse("option", value, await self._among(field, value), create=create)
+        name = custom_field if is_custom(custom_field) else CUSTOM + custom_field
+        wish = Creation(kind=OPTIONS, name=value.strip(), project=self._project, field=name)
+        return await self._choose(wish, create=create)
 
     async def local_key(self, remote: str) -> str | None:
         """Return the key of our issue that is linked with the peer's issue (its handle or key) here."""
         return await self._twins.local_key(remote) if self._twins is not None else None
+
+    async def _choose(self, wish: Creation, *, create: bool) -> str | None:
+        """Return the name as it is spelled here or will be once it is made; None where it is missing."""
+        if wish.kind == OPTIONS:
+            found = await self._among(wish.field, wish.name)
+        else:
+            found = find(wish.name, await self._facts.names(self._project, wish.kind))
+        if found is not None:
+            return found
+        asked = self._making.wanted if self._making is not None else []
+        spelled = find(wish.name, frozenset(one.name for one in asked if replace(one, name=wish.name) == wish))
+        if spelled is not None or not create:
+            return spelled
+        what = _ONE[wish.kind]
+        if self._making is None:
+            raise RuleError(
+                f"The {what} {wish.name!r} does not exist, and outgoing rules only read this Jira.",
+                advice=f"Use {wish.kind}.get in outgoing rules.",
+            )
+        if wish.kind not in self._making.allowed:
+            raise RuleError(
+                f"The {what} {wish.name!r} does not exist in {_place(wish)}, and this connection may not create it.",
+                advice=_how_to_allow(wish, self._making.connection),
+            )
+        self._making.wanted.append(wish)
+        return wish.name
 
     async def _among(self, field: str, name: str) -> str | None:
         """Return the value as it is spelled here; where Jira does not tell its values, the name stays as it is."""
@@ -94,13 +142,18 @@ class ConnectionHelpers:
         return find(name, allowed) if allowed is not None else name
 
 
-def _or_refuse(what: str, name: str, found: str | None, *, create: bool) -> str | None:
-    if found is None and create:
-        raise RuleError(
-            f"The {what} {name!r} does not exist, and this connection may not create it.",
-            advice=f"Create the {what} in Jira, or let the script do without it; then retry the issue.",
-        )
-    return found
+_ONE = {VERSIONS: "version", COMPONENTS: "component", OPTIONS: "option"}
+
+
+def _place(wish: Creation) -> str:
+    return f"the field {wish.field.removeprefix(CUSTOM)!r}" if wish.field else f"project {wish.project}"
+
+
+def _how_to_allow(wish: Creation, connection: str) -> str:
+    by_hand = f"Create the {_ONE[wish.kind]} in Jira"
+    allow = f"accord connections allow {connection or 'CONNECTION'} {wish.kind}"
+    where = " (on Jira Cloud only)" if wish.kind == OPTIONS else ""
+    return f"{by_hand}, or let rules do it{where}: {allow}; then retry the issue."
 
 
 def _plain(user: User | None) -> Mapping[str, Any] | None:

@@ -11,10 +11,10 @@ from node.rules.comments import format_comment, format_worklog
 from node.rules.contexts import IncomingContext
 from node.rules.facts import TrackerFacts
 from node.rules.fields import STANDARD, is_custom
-from node.rules.helpers import ConnectionHelpers, Twins
+from node.rules.helpers import ConnectionHelpers, Making, Twins
 from node.rules.issue_type import TypeChoice, choose_type
 from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
-from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
+from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
 from node.rules.plain import (
     Untrusted,
     plain_issue,
@@ -49,6 +49,7 @@ class Coming:
     origins: dict[str, Origin] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     calls: list[HelperCall] = field(default_factory=list)
+    creates: list[Creation] = field(default_factory=list)
 
     @property
     def issue_type(self) -> str | None:
@@ -70,6 +71,9 @@ class Coming:
             origins=self.origins,
             log=tuple(self.log),
             calls=tuple(self.calls),
+            creates=tuple(
+                one for one in self.creates if any(one.is_for(name, value) for name, value in self.fields.items())
+            ),
         )
 
 
@@ -111,6 +115,7 @@ async def map_step(work: Coming, numbered: Numbered) -> None:
 async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEngine | None) -> Skip | None:
     """Run a script step on the draft so far; a Skip ends the evaluation. Raises RuleError."""
     context = work.context
+    making = Making(connection=context.connection, allowed=context.may_create, wanted=list(work.creates))
     result = await engine_or_refuse(engine, number).evaluate(
         Script(step.source, "incoming", await context.facts.script_schema(work.project), number),
         ScriptInputs(
@@ -120,16 +125,24 @@ async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEn
             previous=plain_replica(context.previous) if context.previous else None,
             first_sync=context.first_sync,
         ),
-        ConnectionHelpers(context.facts, work.project, context.twins),
+        ConnectionHelpers(context.facts, work.project, context.twins, making=making),
     )
     work.log += result.log
     work.calls += result.calls
+    work.creates = making.wanted
     if result.skipped is not None:
         return Skip(result.skipped, Origin(number, result.skipped_line), tuple(work.log))
     try:
         _take(work, result.changes)
     except Untrusted as error:
         refuse(number, str(error))
+    for one in work.creates:
+        if one.project != work.project:
+            refuse(
+                number,
+                f"it wants {one.name!r} made in project {one.project} and the issue in {work.project}; "
+                "a script step of its own, before this one, has to set the project",
+            )
     work.origins |= field_origins(number, result.origins)
     return None
 

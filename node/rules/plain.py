@@ -76,6 +76,8 @@ def plain_result(result: Any) -> Plain:
     data = asdict(result) if is_dataclass(result) and not isinstance(result, type) else dict(result)
     for name in ("origins", "log", "calls"):
         data.pop(name, None)
+    if not data.get("creates"):
+        data.pop("creates", None)
     whole: Plain = plain(data)
     return whole
 

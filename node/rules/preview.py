@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from node.errors import RuleError
 from node.rules.diff import FieldChange, diff_results
-from node.rules.model import Draft, Origin, Shared, Skip
+from node.rules.model import Creation, Draft, Origin, Shared, Skip
 from node.rules.plain import plain_result
 from node.rules.script.engine import HelperCall
 from node.trackers.issue import Value
@@ -37,6 +37,8 @@ class Preview:
     error: RuleError | None = None
     log: tuple[str, ...] = ()
     calls: tuple[HelperCall, ...] = ()
+    creates: tuple[Creation, ...] = ()
+    """What would be made in our Jira first."""
     notice: str = ""
 
     @property
@@ -87,12 +89,14 @@ def preview_incoming(label: str, evaluation: Draft | Skip | RuleError, *, ours: 
     before: dict[str, Any] = {"fields": {name: (ours or {}).get(name) for name in evaluation.fields}}
     if ours is not None:
         before["project"] = payload["project"]
+    written = {name: value for name, value in payload.items() if name != "creates"}
     return Preview(
         label=label,
         payload=payload,
-        changes=diff_results(before, payload, evaluation.origins),
+        changes=diff_results(before, written, evaluation.origins),
         log=evaluation.log,
         calls=evaluation.calls,
+        creates=evaluation.creates,
     )
 
 

@@ -65,6 +65,7 @@ connection = _table(
     Column("created_ms", Integer, nullable=False),
     Column("last_sync_ms", Integer),
     Column("closed_ms", Integer),
+    Column("may_create", Text, nullable=False, server_default="[]"),  # JSON list: what rules may make in our Jira
     ids_stay_unique=True,
 )
 

@@ -34,12 +34,24 @@ from node.sync.plan import (
     Move,
     Operation,
     Perform,
+    Provide,
     Remove,
     TwinItem,
     digest,
     worklog_digest,
 )
+from node.sync.provide import provide
 from node.sync.site import Site
+from node.sync.step_keys import (
+    but_for,
+    comment_key,
+    fields_of,
+    file_key,
+    keys_of,
+    name_key,
+    transition_key,
+    worklog_key,
+)
 from node.sync.transitions import move, perform
 from node.trackers.base import FileToAttach
 from node.trackers.issue import Attachment, Issue, IssueRef, Value
@@ -51,6 +63,8 @@ class Applied:
 
     written: dict[str, Value] = field(default_factory=dict)
     refused: list[AccordError] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    """Versions, components and options that fields needed and that are there now, for people to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,16 +111,23 @@ class Applier:
             TrackerRefused: the issue cannot be created.
         """
         before = await self._intend(target, operations)
-        await self._drop_unwanted(target, {key for operation in operations for key in _keys(operation)}, before)
+        await self._drop_unwanted(target, {key for operation in operations for key in keys_of(operation)}, before)
+        impossible: frozenset[str] = frozenset()
         for operation in operations:
+            if isinstance(operation, Provide):
+                impossible |= await self._provide(target, operation, applied)
+                continue
             if isinstance(operation, Create):
+                if applied.refused:
+                    await self._forget_intents(target)
+                    raise applied.refused[0]
                 ref = await self._create(target, operation, before)
                 await guard(ref)
                 target = await self._link(target, ref, link)
                 applied.written.update(operation.fields)
                 continue
             try:
-                await self._one(target, operation, before, applied, ours)
+                await self._one(target, but_for(operation, impossible), before, applied, ours)
             except TrackerError as error:
                 if error.temporary:
                     raise
@@ -121,7 +142,7 @@ class Applier:
     async def _intend(self, target: Target, operations: Sequence[Operation]) -> Mapping[str, Step]:
         """Store all intents of a plan at once; return those that were stored before: their calls may have happened."""
         fresh = [step for operation in operations for step in self._intents(target, operation)]
-        written = {name: value for operation in operations for name, value in _fields(operation).items()}
+        written = {name: value for operation in operations for name, value in fields_of(operation).items()}
         if not fresh and not written:
             return await self._site.store.read(lambda tx: steps.open_steps(tx, target.connection_id, target.peer_issue))
 
@@ -141,10 +162,10 @@ class Applier:
     def _intents(self, target: Target, operation: Operation) -> list[Step]:
         if isinstance(operation, Attach):
             return [
-                replace(self._step(target, _file_key(file.handle)), marker=f"{file.blob}/{file.size}")
+                replace(self._step(target, file_key(file.handle)), marker=f"{file.blob}/{file.size}")
                 for file in operation.files
             ]
-        return [self._step(target, key) for key in _keys(operation)]
+        return [self._step(target, key) for key in keys_of(operation)]
 
     async def _end(self, target: Target, key: str) -> None:
         async def work(tx: Transaction) -> None:
@@ -171,6 +192,25 @@ class Applier:
                     with suppress(TrackerNotFound):
                         await self._site.tracker.delete_attachment(item_id)
             await self._end(target, key)
+
+    async def _provide(self, target: Target, operation: Provide, applied: Applied) -> frozenset[str]:
+        """See to it that a name is there; return the fields that cannot be written because our Jira will not have it.
+
+        The name is its own marker: the tracker looks it up before it makes it, so this may happen twice.
+        """
+        wish = operation.creation
+        try:
+            await provide(self._site, wish)
+        except TrackerError as error:
+            if error.temporary:
+                raise
+            await self._end(target, name_key(wish))
+            applied.refused.append(error)
+            return operation.fields
+        self._site.crash_point("name made")
+        await self._end(target, name_key(wish))
+        applied.made.append(f"{wish.kind}: {wish.name}")
+        return frozenset()
 
     async def _create(self, target: Target, operation: Create, before: Mapping[str, Step]) -> IssueRef:
         tracker, known = self._site.tracker, before.get(CREATE)
@@ -212,7 +252,8 @@ class Applier:
         ref = _ref(target)
         tracker = self._site.tracker
         if isinstance(operation, Edit):
-            await tracker.edit_issue(ref.id, operation.fields)
+            if operation.fields:
+                await tracker.edit_issue(ref.id, operation.fields)
             applied.written.update(operation.fields)
         elif isinstance(operation, Move):
             await move(tracker, ref, operation.status, current=ours.status if ours else None)
@@ -233,7 +274,7 @@ class Applier:
 
     async def _perform(self, target: Target, name: str, before: Mapping[str, Step]) -> None:
         """Make a named transition; not repeatable, and it leaves no marker but the status itself."""
-        key = _transition_key(name)
+        key = transition_key(name)
         try:
             await perform(self._site.tracker, _ref(target), name, again=key in before)
         except TrackerError as error:
@@ -259,7 +300,7 @@ class Applier:
             await self._end(target, key)
 
     async def _add_comment(self, target: Target, comment: DraftComment, before: Mapping[str, Step]) -> None:
-        ref, key = _ref(target), _comment_key(comment.handle)
+        ref, key = _ref(target), comment_key(comment.handle)
         known = before.get(key)
         item_id = await self._site.tracker.find_comment(ref.id, known.marker) if known else None
         if item_id is None:
@@ -291,13 +332,13 @@ class Applier:
         await self._site.store.write(work)
 
     async def _attach(self, target: Target, files: tuple[DraftAttachment, ...], before: Mapping[str, Step]) -> None:
-        begun = {_file_key(file.handle): f"{file.blob}/{file.size}" for file in files}
+        begun = {file_key(file.handle): f"{file.blob}/{file.size}" for file in files}
         found = await self._probe_files(target, {key: marker for key, marker in begun.items() if key in before})
         for file in files:
-            key = _file_key(file.handle)
+            key = file_key(file.handle)
             if key in found:
                 await self._made(target, key, TwinItem("attachment", file.handle, found[key], file.blob))
-        rest = tuple(file for file in files if _file_key(file.handle) not in found)
+        rest = tuple(file for file in files if file_key(file.handle) not in found)
         if not rest:
             return
         try:
@@ -306,7 +347,7 @@ class Applier:
             if error.temporary:
                 raise
             if len(rest) == 1:
-                await self._end(target, _file_key(rest[0].handle))
+                await self._end(target, file_key(rest[0].handle))
                 raise
             await self._upload_singly(target, rest)
 
@@ -319,7 +360,7 @@ class Applier:
             except TrackerError as error:
                 if error.temporary:
                     raise
-                await self._end(target, _file_key(file.handle))
+                await self._end(target, file_key(file.handle))
                 refused.append(error)
         if refused:
             raise refused[0]
@@ -339,7 +380,7 @@ class Applier:
 
         async def work(tx: Transaction) -> None:
             for file, attachment in zip(files, made, strict=True):
-                await steps.end(tx, target.connection_id, target.peer_issue, _file_key(file.handle))
+                await steps.end(tx, target.connection_id, target.peer_issue, file_key(file.handle))
                 item = TwinItem("attachment", file.handle, attachment.id, file.blob)
                 await links.put_item(tx, _link_id(target), item)
 
@@ -386,7 +427,7 @@ class Applier:
         return f"{digest_of_bytes}/{attachment.size}"
 
     async def _add_worklog(self, target: Target, worklog: DraftWorklog, before: Mapping[str, Step]) -> None:
-        ref, key = _ref(target), f"worklog:{worklog.handle}"
+        ref, key = _ref(target), worklog_key(worklog.handle)
         marker = self._step(target, key).marker
         item_id = None
         if key in before:
@@ -422,41 +463,9 @@ class Applier:
         await self._site.store.write(work)
 
 
-def _keys(operation: Operation) -> list[str]:
-    if isinstance(operation, Create):
-        return [CREATE]
-    if isinstance(operation, AddComment):
-        return [_comment_key(operation.comment.handle)]
-    if isinstance(operation, Attach):
-        return [_file_key(file.handle) for file in operation.files]
-    if isinstance(operation, Perform):
-        return [_transition_key(operation.transition)]
-    if isinstance(operation, AddWorklog):
-        return [f"worklog:{operation.worklog.handle}"]
-    return []
-
-
-def _fields(operation: Operation) -> Mapping[str, Value]:
-    if isinstance(operation, Edit):
-        return operation.fields
-    return {"status": operation.status} if isinstance(operation, Move) else {}
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _transition_key(name: str) -> str:
-    return f"transition:{name}"
-
-
-def _comment_key(handle: str) -> str:
-    return f"comment:{handle}"
-
-
-def _file_key(handle: str) -> str:
-    return f"attachment:{handle}"
 
 
 def _ref(target: Target) -> IssueRef:

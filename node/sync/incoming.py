@@ -339,7 +339,7 @@ class Incoming:
                 await shadows.write(tx, after, updated_ms=shadow.updated_ms, pending=pending)
             for conflict in merged.conflicts:
                 await history.add(tx, incoming_event(job.row, link, now, "conflict", _told(conflict), rule_version))
-            detail = {"revision": message.revision, "fields": sorted(applied.written), "log": list(draft.log)}
+            detail = _told_applied(message.revision, draft, applied)
             applied_event = incoming_event(job.row, link, now, "applied", detail, rule_version)
             await history.add(tx, replace(applied_event, origins=origins_to_json(draft.origins)))
             if applied.refused:
@@ -433,6 +433,11 @@ def _depends(draft: Draft, name: str, sources: AbstractSet[str]) -> bool:
     """Tell whether a wanted field was made from any of these; a script's may have been made from all."""
     origin = draft.origins.get(name, Origin(0))
     return bool(sources if not origin.sources else origin.sources & sources)
+
+
+def _told_applied(revision: int, draft: Draft, applied: Applied) -> dict[str, Any]:
+    told = {"revision": revision, "fields": sorted(applied.written), "log": list(draft.log)}
+    return {**told, "created": list(applied.made)} if applied.made else told
 
 
 def _told(conflict: Conflict) -> dict[str, Value]:

@@ -1,7 +1,8 @@
 """Turns what we want in our issue into the fewest calls to the tracker. Pure: plans, calls nothing.
 
-Order matters to a reader of the issue: the issue itself, its status, files (texts refer to them), then comments in
-the order in which they were written. What the sync did not make is never edited or removed.
+Names that our Jira lacks come first. Then the order matters to a reader of the issue: the issue itself, its status,
+files (texts refer to them), then comments in the order in which they were written. What the sync did not make is never
+edited or removed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog
+from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftWorklog
 from node.trackers.issue import Value
 
 
@@ -23,6 +24,15 @@ class TwinItem:
     handle: str
     item_id: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provide:
+    """See to it that our Jira has a name that fields of the issue are about to be set to."""
+
+    creation: Creation
+    fields: frozenset[str]
+    """Those that cannot be written without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,9 @@ class Remove:
     item: TwinItem
 
 
-Operation: TypeAlias = Create | Edit | Move | Perform | AddComment | EditComment | Attach | AddWorklog | Remove
+Operation: TypeAlias = (
+    Provide | Create | Edit | Move | Perform | AddComment | EditComment | Attach | AddWorklog | Remove
+)
 
 STATUS = "status"
 TRANSITION = "transition"
@@ -105,14 +117,27 @@ def digest(text: str) -> str:
 def plan_create(draft: Draft) -> list[Operation]:
     """Plan an issue that does not exist here yet, with all that belongs to it."""
     fields = {name: value for name, value in wishes(draft).items() if not _is_workflow(name) and value is not None}
-    return [Create(draft.project, fields), *_plan_status(wishes(draft)), *plan_items(draft, ())]
+    return [
+        *_plan_names(draft, fields),
+        Create(draft.project, fields),
+        *_plan_status(wishes(draft)),
+        *plan_items(draft, ()),
+    ]
 
 
 def plan_update(draft: Draft, write: Mapping[str, Value], items: Sequence[TwinItem]) -> list[Operation]:
     """Plan the changes of an issue that exists: ``write`` is what the merge decided."""
     fields = {name: value for name, value in write.items() if not _is_workflow(name)}
     edit: list[Operation] = [Edit(fields)] if fields else []
-    return [*edit, *_plan_status(write), *plan_items(draft, items)]
+    return [*_plan_names(draft, fields), *edit, *_plan_status(write), *plan_items(draft, items)]
+
+
+def _plan_names(draft: Draft, fields: Mapping[str, Value]) -> list[Operation]:
+    """Plan what has to be made first; what no field that is written needs is not made."""
+    needed = [
+        (one, frozenset(name for name, value in fields.items() if one.is_for(name, value))) for one in draft.creates
+    ]
+    return [Provide(one, names) for one, names in needed if names]
 
 
 def _plan_status(fields: Mapping[str, Value]) -> list[Operation]:

@@ -83,6 +83,14 @@ class Transition:
     required: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a project. One that is archived is there, but not for new use."""
+
+    name: str
+    archived: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class FileToAttach:
     """A local file that becomes an attachment. ``name`` is text for display, never a path."""
@@ -147,8 +155,37 @@ class Tracker(Protocol):
         """Return the fields that may be set when an issue of that type is created, with options."""
         ...
 
-    async def missing_permissions(self, project: str) -> Sequence[str]:
-        """Return the permissions that syncing with this project needs and that we lack, as Jira names them."""
+    async def versions(self, project: str) -> Sequence[Version]:
+        """Return the versions of a project (1 call)."""
+        ...
+
+    async def components(self, project: str) -> Sequence[str]:
+        """Return the names of a project's components (1 call)."""
+        ...
+
+    async def ensure_version(self, project: str, name: str) -> None:
+        """See to it that a project has a version (1 call where it has; 2 where it is made). Safe to repeat.
+
+        Raises TrackerRefused, with what to do, where we may not make one.
+        """
+        ...
+
+    async def ensure_component(self, project: str, name: str) -> None:
+        """See to it that a project has a component, as ``ensure_version``."""
+        ...
+
+    async def ensure_option(self, project: str, field: str, value: str) -> None:
+        """See to it that a custom field (named without ``custom.``) offers an option in a project.
+
+        Raises TrackerRefused, with what to do, where we may not add one, or this kind of Jira cannot by REST.
+        """
+        ...
+
+    async def missing_permissions(self, project: str, *, also: Sequence[str] = ()) -> Sequence[str]:
+        """Return the permissions that syncing with this project needs and that we lack, as Jira names them.
+
+        ``also`` names more of them, as the tracker's interface writes them (``ADMINISTER_PROJECTS``).
+        """
         ...
 
     async def issue(self, ref: str) -> Issue:

@@ -475,3 +475,54 @@ async def test_without_the_right_to_register_a_webhook_there_is_advice(desk: Des
     state = await desk.tracker.ensure_webhook("https://node.example.com/hook", projects=["SC"], name="Accord")
     assert not state.active
     assert "https://node.example.com/hook" in state.advice
+
+
+async def test_a_version_and_a_component_are_made_once_and_found_by_their_names() -> None:
+    """Looked up first; made with one call; there already, in any letters, is not made again. Nothing else changes."""
+    async with desk_of(Auth("admin", "admin")) as desk:
+        calls = await desk.calls(desk.tracker.ensure_version("SC", "2.0"))
+        assert calls == {"GET /rest/api/2/project/{project}/versions": 1, "POST /rest/api/2/version": 1}
+        await desk.tracker.ensure_version("SC", "3.0 Beta")
+        calls = await desk.calls(desk.tracker.ensure_version("SC", "3.0 beta"))
+        assert calls == {"GET /rest/api/2/project/{project}/versions": 1}
+        assert [one.name for one in await desk.tracker.versions("SC")] == ["2.0", "3.0 Beta"]
+        calls = await desk.calls(desk.tracker.ensure_component("SC", "Core"))
+        assert calls == {"GET /rest/api/2/project/{project}/components": 1, "POST /rest/api/2/component": 1}
+        await desk.tracker.ensure_component("SC", "CORE")
+        assert await desk.tracker.components("SC") == ["Core"]
+
+
+async def test_two_who_make_the_same_version_at_once_get_one() -> None:
+    """Jira refuses the second, who looks again and finds it; so does a call whose answer was lost."""
+    async with desk_of(Auth("admin", "admin")) as desk:
+        await asyncio.gather(*(desk.tracker.ensure_version("SC", "2.0") for _ in range(4)))
+        assert [one.name for one in await desk.tracker.versions("SC")] == ["2.0"]
+
+
+async def test_an_archived_version_is_told_and_not_made_again() -> None:
+    """Its name is taken; whether it may still be set on an issue is Jira's to say."""
+    async with desk_of(Auth("admin", "admin")) as desk:
+        await desk.tracker.ensure_version("SC", "0.9")
+        (version,) = desk.sandbox.world.site.versions.values()
+        version.archived = True
+        assert [(one.name, one.archived) for one in await desk.tracker.versions("SC")] == [("0.9", True)]
+        calls = await desk.calls(desk.tracker.ensure_version("SC", "0.9"))
+        assert calls == {"GET /rest/api/2/project/{project}/versions": 1}
+
+
+async def test_who_may_not_administer_the_project_is_told_what_to_do(desk: Desk) -> None:
+    """403 is a refusal of this name, held on the issue, and no reason to try the same again and again."""
+    for make in (desk.tracker.ensure_version, desk.tracker.ensure_component):
+        with pytest.raises(TrackerRefused, match=r"create (version|component) 'New' in SC") as caught:
+            await make("SC", "New")
+        assert "'Administer Projects' in SC" in caught.value.advice
+        with pytest.raises(TrackerRefused, match="1 to 255 characters"):
+            await make("SC", "n" * 256)
+    assert await desk.tracker.missing_permissions("SC", also=["ADMINISTER_PROJECTS"]) == ["Administer Projects"]
+
+
+async def test_data_center_cannot_add_an_option_by_rest(desk: Desk) -> None:
+    """It has no such call, so none is tried: a person has to add the option."""
+    with pytest.raises(TrackerRefused, match="no REST call that adds one") as caught:
+        await desk.tracker.ensure_option("SC", "Severity", "Odd")
+    assert caught.value.advice == "Add the option to the field 'Severity' in Jira, then retry the issue."

@@ -352,12 +352,14 @@ async def small_house(root: Path, *, fresh: bool = True) -> AsyncIterator[House]
     clock, tracker, woken = HandClock(), MemoryTracker(), list[int]()
     async with await Store.open(root / "accord.db") as store:
         rules = Rules(store)
+        facts = CachedFacts(cast("Tracker", tracker))
         site = Site(
             store=store,
             tracker=cast("Tracker", tracker),
             clock=clock,
             rules=rules,
-            facts=CachedFacts(cast("Tracker", tracker)),
+            facts=facts,
+            choices_changed=facts.forget_choices,
             files=BlobFolder(root / "blobs", clock),
             locks=KeyedLocks(),
             browse_url=lambda key: f"https://jira.example.org/browse/{key}",

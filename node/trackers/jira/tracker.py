@@ -20,9 +20,20 @@ from typing import Any
 
 from node.clock import Clock
 from node.errors import TrackerNonsense, TrackerNotFound, TrackerRefused, UsageError
-from node.trackers.base import Change, Field, FileToAttach, Page, Project, TrackerInfo, Transition, WebhookState
+from node.trackers.base import (
+    Change,
+    Field,
+    FileToAttach,
+    Page,
+    Project,
+    TrackerInfo,
+    Transition,
+    Version,
+    WebhookState,
+)
 from node.trackers.issue import Attachment, Issue, IssueRef, User, Value
 from node.trackers.jira.access import Auth, Timeouts
+from node.trackers.jira.choices import Choices
 from node.trackers.jira.client import MAX_ANSWER, JiraClient
 from node.trackers.jira.custom import read_moment
 from node.trackers.jira.files import in_order, multipart
@@ -75,6 +86,7 @@ class JiraTracker:
         )
         self._clock = clock
         self._lookup = Lookup(self._client)
+        self._choices = Choices(self._client, self._lookup)
 
     async def describe(self) -> TrackerInfo:
         """Return who the tracker is and who we are in it (2 calls)."""
@@ -129,12 +141,33 @@ class JiraTracker:
             advice="Choose another type, or let our Jira user create issues there.",
         )
 
-    async def missing_permissions(self, project: str) -> Sequence[str]:
+    async def versions(self, project: str) -> Sequence[Version]:
+        """Return the versions of a project (1 call)."""
+        return await self._choices.versions(_checked(project, _ID, "a project key"))
+
+    async def components(self, project: str) -> Sequence[str]:
+        """Return the names of a project's components (1 call)."""
+        return await self._choices.components(_checked(project, _ID, "a project key"))
+
+    async def ensure_version(self, project: str, name: str) -> None:
+        """See to it that a project has a version (1 call where it has; 2 where it is made)."""
+        await self._choices.ensure_version(_checked(project, _ID, "a project key"), name)
+
+    async def ensure_component(self, project: str, name: str) -> None:
+        """See to it that a project has a component (1 call where it has; 2 where it is made)."""
+        await self._choices.ensure_component(_checked(project, _ID, "a project key"), name)
+
+    async def ensure_option(self, project: str, field: str, value: str) -> None:
+        """See to it that a custom field offers an option in a project (Cloud: 4 calls, 5 where it is made)."""
+        await self._choices.ensure_option(_checked(project, _ID, "a project key"), field, value)
+
+    async def missing_permissions(self, project: str, *, also: Sequence[str] = ()) -> Sequence[str]:
         """Return the permissions that syncing with this project needs and that we lack (1 call)."""
-        params = {"projectKey": _checked(project, _ID, "a project key"), "permissions": ",".join(_PERMISSIONS)}
+        needed = (*_PERMISSIONS, *also)
+        params = {"projectKey": _checked(project, _ID, "a project key"), "permissions": ",".join(needed)}
         answer = await self._client.get("mypermissions", params, what=f"show our permissions in project {project}")
         told = mapping(mapping(answer, "our permissions").get("permissions"), "our permissions")
-        entries = [(key, told.get(key)) for key in _PERMISSIONS]
+        entries = [(key, told.get(key)) for key in needed]
         return [
             (name_of(entry) if isinstance(entry, Mapping) else None) or key
             for key, entry in entries
