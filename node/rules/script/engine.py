@@ -45,8 +45,6 @@ class ScriptSchema:
     issue_types: tuple[str, ...] = ()
     priorities: tuple[str, ...] = ()
     resolutions: tuple[str, ...] = ()
-    impersonation: bool = False
-    """Whether comments may be written in the name of another user of this Jira."""
 
 
 @dataclass(frozen=True, slots=True)

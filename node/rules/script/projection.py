@@ -46,7 +46,6 @@ def job_for(inputs: ScriptInputs, direction: Direction, schema: ScriptSchema, re
         "previous": previous,
         "first_sync": inputs.first_sync,
         "now": now if reads.clock else "",
-        "impersonation": schema.impersonation,
         "known": _known(schema, reads.issue),
         "writable": list(words.REPLICA_FIELDS if outgoing else words.WRITABLE_ISSUE_FIELDS),
         "issue_fields": _fields(words.ISSUE_FIELDS, reads.issue),

@@ -167,9 +167,15 @@ class _Walk:
         else:
             self.bind(node, node.arg)
 
-    def look_keyword(self, node: ast.keyword, parent: Any) -> None:  # noqa: ARG002
+    def look_keyword(self, node: ast.keyword, parent: Any) -> None:
         if node.arg is not None and node.arg.startswith("_"):
             self.find(node, f"names that begin with `_` are not for scripts: `{_short(node.arg)}`")
+        elif node.arg in words.NO_OTHER_AUTHOR and _is_helper(parent, ("comments", "worklogs")):
+            self.find(
+                node,
+                f"`{node.arg}` cannot be: by REST, Jira takes what is written as written by the user who logs in",
+                "Leave it out. The author's name stands above the text, and `text` puts it there in your own words.",
+            )
 
     def look_ExceptHandler(self, node: ast.ExceptHandler, parent: Any) -> None:  # noqa: ARG002, N802
         if node.type is None:
@@ -314,6 +320,13 @@ def _ends_script(function: Any) -> bool:
     if isinstance(function, ast.Name):
         return function.id in ("skip", "error")
     return isinstance(function, ast.Attribute) and function.attr == "transition"
+
+
+def _is_helper(call: Any, helpers: tuple[str, ...]) -> bool:
+    """Tell whether a method of one of these helpers is called."""
+    function = call.func if isinstance(call, ast.Call) else None
+    root = function.value if isinstance(function, ast.Attribute) else None
+    return isinstance(root, ast.Name) and root.id in helpers
 
 
 def _short(name: str) -> str:

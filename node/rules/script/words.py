@@ -52,6 +52,9 @@ HELPER_METHODS = {
     ),
 }  # fmt: skip
 
+NO_OTHER_AUTHOR = ("as_author", "as_user", "author")
+"""Arguments by which people of other products have comments written by somebody else: Jira cannot do it by REST."""
+
 BUILTINS = frozenset(
     (
         "abs", "all", "any", "bool", "dict", "divmod", "enumerate", "filter", "float", "frozenset", "int",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -174,16 +173,17 @@ async def test_merge_takes_a_format_and_leaves_out(engine: MontyEngine) -> None:
     ]
 
 
-async def test_impersonation_is_refused_where_it_is_not_allowed(engine: MontyEngine) -> None:
-    """A comment in another's name needs a Jira that allows it; elsewhere the rule fails loudly."""
-    source = "issue.comments = comments.merge(issue, replica, as_author=lambda c: users.by_email(c.author_email))"
-    with pytest.raises(ScriptFailed, match="cannot be written as another user"):
+@pytest.mark.parametrize("call", ["comments.merge(issue, replica, as_author=users.by_email)",
+                                  "worklogs.merge(issue, replica, author=None)"])  # fmt: skip
+async def test_nothing_can_be_written_as_somebody_else(engine: MontyEngine, call: str) -> None:
+    """Jira's REST interface has no such thing: the check says so with the place, and a run fails before it begins."""
+    source = f"issue.comments = {call}"
+    found = [one for one in await engine.check(source, "incoming", SCHEMA) if one.code == "subset"]
+    assert [one.severity for one in found] == ["error"]
+    assert "written by the user who logs in" in found[0].message
+    assert "Leave it out" in found[0].suggestion
+    with pytest.raises(ScriptFailed, match="written by the user who logs in"):
         await run(engine, source)
-    allowed = Script(source, "incoming", dataclasses.replace(SCHEMA, impersonation=True))
-    result = await engine.evaluate(allowed, inputs(), JiraAtHand())
-    assert result.changes["comments"][0]["as_user"] == "alice"
-    assert result.changes["comments"][0]["body"] == "From afar"
-    assert "as_user" not in result.changes["comments"][1]
 
 
 async def test_local_files_and_comments_cannot_be_removed(engine: MontyEngine) -> None:

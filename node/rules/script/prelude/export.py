@@ -95,11 +95,8 @@ def _outgoing(field: str, entry: Any) -> Any:
 
 def _incoming(field: str, entry: Any) -> Any:
     if field == "comments":
-        made = {"handle": entry.handle, "body": _plain(entry.body), "internal": bool(entry.internal),
+        return {"handle": entry.handle, "body": _plain(entry.body), "internal": bool(entry.internal),
                 "restrict_to_role": _plain(entry.restrict_to_role)}  # fmt: skip
-        if "as_user" in entry:
-            made["as_user"] = _plain(entry.as_user)
-        return made
     if field == "attachments":
         return {"handle": entry.handle, "name": _plain(entry.name), "size": entry.size, "blob": entry.blob,
                 "mime": entry.mime}  # fmt: skip

@@ -28,7 +28,6 @@ class _State:
     kept_back: int
     direction: str
     now: str
-    impersonation: bool
     skipped: Any
     transition: Any
     answers: Any

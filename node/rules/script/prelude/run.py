@@ -62,7 +62,7 @@ def _evaluate(rule: Any, index: int, job: Any) -> str:
     global _state  # noqa: PLW0603 - one evaluation at a time; a script cannot name it
     _state = _State()
     _state.index, _state.line, _state.lines, _state.kept_back = index, 0, 0, 0
-    _state.direction, _state.now, _state.impersonation = job["direction"], job["now"], job["impersonation"]
+    _state.direction, _state.now = job["direction"], job["now"]
     _state.skipped, _state.transition = None, None
     _state.answers, _state.origins = {}, {}
     outgoing = job["direction"] == "outgoing"
