@@ -15,6 +15,7 @@ from node.rules.helpers import ConnectionHelpers, Making, Twins
 from node.rules.issue_type import TypeChoice, choose_type
 from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
 from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
+from node.rules.people import people_of
 from node.rules.plain import (
     Untrusted,
     plain_issue,
@@ -124,6 +125,7 @@ async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEn
             draft=plain_result(work.draft()),
             previous=plain_replica(context.previous) if context.previous else None,
             first_sync=context.first_sync,
+            people=await people_of(context.facts, context.issue, work.fields),
         ),
         ConnectionHelpers(context.facts, work.project, context.twins, making=making),
     )

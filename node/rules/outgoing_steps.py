@@ -14,9 +14,9 @@ from node.rules.contexts import OutgoingContext
 from node.rules.fields import STANDARD, is_custom, leaving, person, read_shared, utc, without_address
 from node.rules.mapping import LeftAlone, Numbered, map_outgoing
 from node.rules.model import Origin, Shared, SharedAttachment, SharedComment, SharedWorklog, Skip
+from node.rules.people import people_of
 from node.rules.plain import (
     Untrusted,
-    plain,
     plain_issue,
     plain_result,
     read_fields,
@@ -86,7 +86,9 @@ async def script_inputs(work: Leaving) -> ScriptInputs:
     """Return what a script step gets: the issue without what the sync wrote, and what leaves so far."""
     given = plain_issue(work.issue, work.context.own_items)
     given["custom"] = await _readable_custom(work)
+    facts = work.context.facts
     return ScriptInputs(
+        people=await people_of(facts, work.issue) if facts is not None else {},
         issue=given,
         replica=plain_result(work.shared()),
         previous=work.context.previous,
@@ -159,21 +161,12 @@ async def _read(work: Leaving, numbered: Numbered) -> tuple[str, Value]:
     return kind, value
 
 
-async def _readable_custom(work: Leaving) -> dict[str, Any]:
-    """Return the custom fields for a script, people as users: nothing in them looks like a text and is an id."""
+async def _readable_custom(work: Leaving) -> dict[str, Value]:
+    """Return the custom fields whose kind is known: in another one, a user id would look like any other text."""
     issue, facts = work.issue, work.context.facts
     if facts is None:
         return {}
-    custom: dict[str, Any] = {}
-    for name, value in issue.custom.items():
-        kind = await facts.kind(CUSTOM + name)
-        if kind not in PEOPLE:
-            custom[name] = value
-            continue
-        ids = [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, str)]
-        users = [plain(await facts.user_by_id(user_id) or User(user_id, "")) for user_id in ids]
-        custom[name] = users if isinstance(value, list) else next(iter(users), None)
-    return custom
+    return {name: value for name, value in issue.custom.items() if await facts.kind(CUSTOM + name) is not None}
 
 
 async def _people(work: Leaving, numbered: Numbered, ids: Value) -> Value:

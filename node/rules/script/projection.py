@@ -15,6 +15,7 @@ from node.errors import RuleError
 from node.rules.comments import format_comment, format_worklog
 from node.rules.script import words
 from node.rules.script.engine import Direction, Plain, ScriptInputs, ScriptSchema
+from node.rules.values import PEOPLE
 from node.trackers.issue import CUSTOM
 
 
@@ -31,11 +32,12 @@ class Reads:
 def job_for(inputs: ScriptInputs, direction: Direction, schema: ScriptSchema, reads: Reads, now: str) -> dict[str, Any]:
     """Return what the box gets for one issue, as JSON values."""
     outgoing = direction == "outgoing"
-    issue = _flat_issue(inputs.issue, schema if outgoing else None)
+    issue = _with_people(_flat_issue(inputs.issue), inputs.people, schema)
     target = _flat(inputs.replica if outgoing else inputs.draft)
     if outgoing:
         issue, replica = _some(issue, reads.issue), _some(target, reads.replica)
     else:
+        target = _with_people(target, inputs.people, schema)
         issue = _some(_laid_over(issue, target), reads.issue)
         replica = _with_authors(_some(_flat(inputs.replica), reads.replica))
     previous = None if inputs.previous is None else _some(_flat(inputs.previous), reads.previous)
@@ -140,11 +142,23 @@ def _kind(value: Any) -> str:
     return "None" if value is None else kinds[type(value)]
 
 
-def _people(value: Any) -> Any:
-    """Mark the ids of people in a custom field as what they are: an id says something here and never leaves."""
-    if isinstance(value, list):
-        return [_people(entry) for entry in value]
-    return {"id": value, "display_name": None, "email": None} if isinstance(value, str) else value
+def _with_people(flat: dict[str, Any], people: Mapping[str, Plain], schema: ScriptSchema) -> dict[str, Any]:
+    """Return an issue or draft of ours in which ids of users are persons: an id says something only here."""
+
+    def person(value: Any) -> Any:
+        if isinstance(value, list):
+            return [person(entry) for entry in value]
+        if not isinstance(value, str):
+            return value
+        return dict(people.get(value) or {"id": value, "display_name": None, "email": None})
+
+    named = {name: person(value) if name in words.USERS else value for name, value in flat.items()}
+    if "custom" in flat:
+        named["custom"] = {
+            name: person(value) if name in schema.custom and schema.custom[name].kind in PEOPLE else value
+            for name, value in flat["custom"].items()
+        }
+    return named
 
 
 def _with_authors(flat: dict[str, Any]) -> dict[str, Any]:
@@ -156,13 +170,9 @@ def _with_authors(flat: dict[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _flat_issue(issue: Plain, schema: ScriptSchema | None) -> dict[str, Any]:
+def _flat_issue(issue: Plain) -> dict[str, Any]:
     flat = {name: value for name, value in issue.items() if name in words.ISSUE_FIELDS and value is not None}
     custom = {name: value for name, value in (issue.get("custom") or {}).items() if value is not None}
-    for name in custom if schema is not None else ():
-        known = schema.custom.get(name) if schema is not None else None
-        if known is not None and known.kind in ("user", "multi-user"):
-            custom[name] = _people(custom[name])
     if custom:
         flat["custom"] = custom
     return flat

@@ -14,7 +14,7 @@ from node.errors import RuleError, TrackerBusy
 from node.rules.comments import format_comment, format_worklog
 from node.rules.script.engine import Direction, Script, ScriptFailed, ScriptInputs, ScriptResult
 from node.rules.script.sandbox import MontyEngine
-from tests.support.scripts import SCHEMA, JiraAtHand, inputs, issue, replica
+from tests.support.scripts import ALICE, BOB, SCHEMA, JiraAtHand, inputs, issue, replica
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -111,11 +111,43 @@ async def test_people_leave_by_name_and_by_address_only_when_asked(engine: Monty
     assert found["assignee"] == {"display_name": "Bob Jones", "email": "bob@example.org"}
 
 
-async def test_the_id_of_a_person_in_a_custom_field_does_not_leave(engine: MontyEngine) -> None:
-    """A person of whom only the id is known is refused: the id would look like any other text."""
-    ours = issue(custom={"Reviewer": "alice", "Customer": "ACME"})
-    with pytest.raises(ScriptFailed, match="only the id of this person"):
-        await run(engine, "replica.custom['Reviewer'] = issue.custom['Reviewer']", "outgoing", issue=ours)
+async def test_a_person_in_a_custom_field_is_a_person(engine: MontyEngine) -> None:
+    """Like the assignee: has a name, an address and an id, leaves by name, and by address only when asked."""
+    given: dict[str, Any] = {"issue": issue(custom={"Reviewer": "alice"}), "people": {"alice": ALICE}}
+    source = (
+        "who = issue.custom['Reviewer']\nreplica.custom['Who'] = who\nreplica.custom['With'] = users.with_email(who)\n"
+        "replica.summary = f'{who} {who.display_name} {who.email} {who.id}'"
+    )
+    assert await fields(engine, source, "outgoing", **given) == {
+        "custom.Who": {"display_name": "Alice Smith"},
+        "custom.With": {"display_name": "Alice Smith", "email": "alice@example.org"},
+        "summary": "Alice Smith Alice Smith alice@example.org alice",
+    }
+
+
+async def test_a_person_nobody_knows_does_not_leave_as_an_id(engine: MontyEngine) -> None:
+    """Neither as a value nor as text; the log says that somebody was left out."""
+    ours = issue(custom={"Reviewer": "gone-7"})
+    source = "replica.custom['Who'] = issue.custom['Reviewer']\nreplica.summary = str(issue.custom['Reviewer'])"
+    result = await run(engine, source, "outgoing", issue=ours)
+    assert result.changes["fields"] == {"custom.Who": None, "summary": ""}
+    assert result.log == ("people who were left out, because this Jira does not tell their names: 1",)
+
+
+async def test_incoming_scripts_meet_persons_too(engine: MontyEngine) -> None:
+    """In our issue and in what earlier steps wanted; what is written again is the id, and untouched fields stay."""
+    given: dict[str, Any] = {
+        "issue": issue(custom={"Reviewer": "alice"}),
+        "draft": {"fields": {"assignee": "bob", "custom.Reviewer": "bob"}},
+        "people": {"alice": ALICE, "bob": BOB},
+    }
+    source = "issue.summary = f'{issue.assignee.display_name} {issue.custom[\"Reviewer\"].email}'"
+    assert await fields(engine, source, **given) == {
+        "assignee": "bob", "custom.Reviewer": "bob", "summary": "Bob Jones bob@example.org",
+    }  # fmt: skip
+    source = "issue.custom['Reviewer'] = issue.reporter\nissue.assignee = issue.custom['Reviewer']"
+    found = await fields(engine, source, **given)
+    assert (found["custom.Reviewer"], found["assignee"]) == ("alice", "alice")
     assert await fields(engine, "issue.custom['Reviewer'] = users.by_name('Alice Smith')") == {
         "custom.Reviewer": "alice"
     }

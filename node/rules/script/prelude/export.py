@@ -46,8 +46,9 @@ def _plain(value: Any, deep: int = 0) -> Any:
 def _plain_user(user: Any) -> Any:
     if _state.direction == "incoming":
         return user.id
-    if user.display_name is None:
-        raise ValueError("only the id of this person is known here; let a mapping share this field")
+    if not user.display_name:
+        _state.nameless += 1
+        return None
     if user.get("with_email"):
         return {"display_name": user.display_name, "email": user.email}
     return {"display_name": user.display_name}

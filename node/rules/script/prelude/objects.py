@@ -26,6 +26,7 @@ class _State:
     line: int
     lines: int
     kept_back: int
+    nameless: int
     direction: str
     now: str
     skipped: Any
@@ -69,7 +70,7 @@ class Record:
 
     @override
     def __str__(self) -> str:
-        return "" if self._kind != "user" else str(self.display_name or self.id or "")
+        return "" if self._kind != "user" else str(self.display_name or "")
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a member, or the default."""

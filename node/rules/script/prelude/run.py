@@ -61,7 +61,7 @@ def _evaluate(rule: Any, index: int, job: Any) -> str:
     """Run a rule on one issue; return JSON. Everything a rule can reach is made afresh."""
     global _state  # noqa: PLW0603 - one evaluation at a time; a script cannot name it
     _state = _State()
-    _state.index, _state.line, _state.lines, _state.kept_back = index, 0, 0, 0
+    _state.index, _state.line, _state.lines, _state.kept_back, _state.nameless = index, 0, 0, 0, 0
     _state.direction, _state.now = job["direction"], job["now"]
     _state.skipped, _state.transition = None, None
     _state.answers, _state.origins = {}, {}
@@ -75,11 +75,13 @@ def _evaluate(rule: Any, index: int, job: Any) -> str:
     target._compared = {
         field: _plain_field(target, field) for field in target._start if field in _LISTS and field in target._writable
     }
-    _state.kept_back = 0
+    _state.kept_back, _state.nameless = 0, 0
     rule(issue, replica, previous, job["first_sync"], *_helpers())
     values = _export(target)
     if _state.kept_back:
         log(f"{_state.kept_back} internal or restricted comments or worklogs were kept back")
+    if _state.nameless:
+        log(f"people who were left out, because this Jira does not tell their names: {_state.nameless}")
     if _state.lines > _MAX_LOG_LINES:
         print(index, f"({_state.lines - _MAX_LOG_LINES} more lines were dropped)")  # noqa: T201 - as above
     origins = {**{f"custom.{name}": line for name, line in target.custom._touched.items()}, **target._touched}
