@@ -279,6 +279,8 @@ async def ensure_type(work: Coming) -> None:
         if subtask != issue.subtask:
             work.log.append(f"{issue.key} keeps the type {issue.type!r}: an edit cannot make it a {name!r}.")
             del work.fields["type"]
+            if subtask and work.fields.pop("parent_key", None) is not None:
+                work.log.append(f"{issue.key} gets no parent, because it is no sub-task here.")
         return
     if name is not None and not (subtask and not work.fields.get("parent_key")):
         return

@@ -231,6 +231,16 @@ inbox = _table(
     ids_stay_unique=True,
 )
 
+awaited = _table(  # rules asked for one of the peer's issues that is not linked here: look again once it is
+    "awaited",
+    _connection_id(),
+    Column("issue", Text, nullable=False),  # the peer's handle of the issue whose rules asked
+    Column("remote", Text, nullable=False),  # what they asked for: the peer's handle or key
+    Column("here", Integer, nullable=False, server_default="0"),  # 1: it is linked now, and nobody has looked again yet
+    PrimaryKeyConstraint("connection_id", "issue", "remote"),
+    Index("ix_awaited_connection_id_remote", "connection_id", "remote"),
+)
+
 step = _table(  # a call to the tracker that must not happen twice: intent, call, result
     "step",
     _connection_id(),

@@ -17,7 +17,7 @@ from typing import Any
 from node.errors import RuleError, TrackerError
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Skip
-from node.store import connections, history, inbox, links, shadows, steps
+from node.store import awaited, connections, history, inbox, links, shadows, steps
 from node.store.inbox import Received
 from node.store.links import Link
 from node.store.port import Transaction
@@ -34,6 +34,7 @@ from node.sync.outcomes import Outcomes
 from node.sync.outgoing import edited_here, issue_lock
 from node.sync.plan import STATUS, TRANSITION, plan_create, plan_update, wishes
 from node.sync.site import Party, Site
+from node.sync.twins import AskedTwins
 from node.trackers.fields import field_values, with_fields
 from node.trackers.issue import Issue, IssueRef, Value
 from node.triggers.echo import adopt
@@ -106,7 +107,16 @@ class Incoming:
                     row, party, link, Code.SUPERSEDED, "skipped", {"reason": "older than what is here"}
                 )
             items = await site.store.read(lambda tx: links.items(tx, link.id)) if link is not None else []
-            job = Job(row=row, message=message, party=party, link=link, ours=None, items=items)
+            job = Job(
+                row=row,
+                message=message,
+                party=party,
+                link=link,
+                ours=None,
+                items=items,
+                asked=AskedTwins(site.store, party.id),
+                again=await site.store.read(lambda tx: awaited.came(tx, party.id, message.replica.issue)),
+            )
             try:
                 if link is not None:
                     job = await self._with_ours(job, link)
@@ -151,7 +161,8 @@ class Incoming:
     async def _apply(self, job: Job, stack: AsyncExitStack) -> Settled:
         site, message = self._site, job.message
         rules = await site.rules.incoming(job.party.id)
-        context = incoming_context(site, job.party, job.link, job.ours.issue if job.ours else None)
+        ours = job.ours.issue if job.ours else None
+        context = incoming_context(site, job.party, job.link, ours, twins=job.asked)
         draft = await rules.evaluate(message.replica, context)
         if isinstance(draft, Skip):
             return await self._skip(job, draft, rules.version)
@@ -213,6 +224,8 @@ class Incoming:
         }
         last_seen = (link.received or {}).get("seen", 0)
         holds = field_values(ours)
+        if job.again:  # nobody there changed anything, so what our people changed since stays
+            touched |= {name for name in wanted if same(holds.get(name), link.draft.get(name))}
         edited = job.unseen | {
             name
             for name, revision in link.edited.items()
@@ -348,6 +361,8 @@ class Incoming:
                 await self._endings.end_row(
                     tx, job.row, job.party, Code.APPLIED, issue=link.handle, key=link.issue_key if key else None
                 )
+                await awaited.remember(tx, job.party.id, message.replica.issue, job.asked.missing)
+            await awaited.arrived(tx, job.party.id, [message.replica.issue, message.replica.key])
 
         site.crash_point("before settling")
         await site.store.write(work)
@@ -413,6 +428,7 @@ class Incoming:
                 origins = origins_to_json({"": skip.origin}) if skip.origin else None
                 await history.add(tx, replace(event, origins=origins))
             await self._endings.end_row(tx, row, job.party, Code.IGNORED)
+            await awaited.remember(tx, row.connection_id, job.message.replica.issue, job.asked.missing)
 
         await self._site.store.write(work)
         self._site.wake_sender(row.connection_id)

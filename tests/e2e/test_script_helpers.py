@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from node.sandbox.seed import create_field
-from tests.support.recipes import left, publish
+from tests.support.recipes import left, mappings, publish
 from tests.support.two_nodes import Party, quiet
 
 Parties = tuple[Party, Party]
@@ -118,3 +118,109 @@ async def test_logged_time_by_script(parties: Parties) -> None:
     await quiet(*parties)
     assert await worklogs(bob, twin) == [(3600, "filled in")]
     assert await alice.problems() == await bob.problems() == []
+
+
+SHARE_PARENT = (
+    "replica.key = issue.key\nreplica.summary = issue.summary\nreplica.type = issue.type\n"
+    "replica.parent_key = issue.parent_key\nreplica.custom['after'] = issue.environment"
+)
+WAIT = """
+parent = sync.local_key(replica.parent_key)
+if replica.parent_key and not parent:
+    skip("its parent is not here yet")
+issue.summary = replica.summary
+issue.type = jira.issue_type(replica.type) or "Task"
+issue.parent_key = parent
+"""
+
+
+async def family(alice: Party) -> tuple[str, str]:
+    """Create an issue and its sub-task at Alice's."""
+    parent = await alice.create(summary="The parent")
+    child = await alice.create(
+        summary="The child", issuetype={"name": "Sub-task"}, parent={"key": parent}, environment=parent
+    )
+    return parent, child
+
+
+async def is_child(bob: Party, child: str, parent: str) -> bool:
+    """Tell whether an issue of Bob's is a sub-task of another."""
+    fields = (await bob.issue(child))["fields"]
+    return bool(fields["issuetype"]["subtask"]) and fields.get("parent", {}).get("key") == parent
+
+
+async def test_a_sub_task_that_comes_first_waits_for_its_parent(parties: Parties) -> None:
+    """A script that skips it is asked again by itself when the parent is linked, and then it is a sub-task."""
+    alice, bob = parties
+    await publish(alice, outgoing=script("outgoing", SHARE_PARENT))
+    await publish(bob, incoming=script("incoming", WAIT), outgoing=script("outgoing", "replica.key = issue.key"))
+    parent, child = await family(alice)
+    await alice.sync(child)
+    await quiet(*parties)
+    assert not [key for key in await bob.person.every_issue() if key.startswith("SC-")]
+    await alice.sync(parent)
+    there = await alice.twin(child)
+    await quiet(*parties)
+    assert await is_child(bob, there, await alice.twin(parent))
+    assert await alice.problems() == await bob.problems() == []
+    assert not await bob.store.fetch_all("SELECT * FROM awaited")
+
+
+async def test_an_issue_held_for_its_parent_goes_on_by_itself(parties: Parties) -> None:
+    """A mapping that reports an error holds the sub-task; the parent's link releases it, and the error is gone."""
+    alice, bob = parties
+    await publish(alice, outgoing=script("outgoing", SHARE_PARENT))
+    await publish(
+        bob,
+        incoming=mappings("incoming", "automatic", "summary", "type", "parent_key") + 'otherwise = "error"\n',
+        outgoing=script("outgoing", "replica.key = issue.key"),
+    )
+    parent, child = await family(alice)
+    await alice.sync(child)
+    await quiet(*parties)
+    (problem,) = await bob.problems()
+    assert "not linked on this connection" in problem["message"]
+    await alice.sync(parent)
+    there = await alice.twin(child)
+    await quiet(*parties)
+    assert await is_child(bob, there, await alice.twin(parent))
+    assert await bob.problems() == []
+
+
+async def test_an_issue_is_brought_up_to_date_when_the_other_is_linked(parties: Parties) -> None:
+    """What was applied without it is looked at again, once, and what people here changed meanwhile stays."""
+    alice, bob = parties
+    take = "issue.summary = replica.summary\nissue.environment = sync.local_key(replica.custom['after'])"
+    await publish(alice, outgoing=script("outgoing", SHARE_PARENT))
+    await publish(bob, incoming=script("incoming", take), outgoing=script("outgoing", "replica.key = issue.key"))
+    parent, _ = await family(alice)
+    first = await alice.create(summary="First", environment=parent)
+    second = await alice.create(summary="Second", environment=parent)
+    await alice.sync(first, second)
+    twins = [await alice.twin(key) for key in (first, second)]
+    await quiet(*parties)
+    await bob.person.edit(twins[1], {"environment": "Bob's own", "summary": "Bob's too"})
+    await quiet(*parties)
+    await alice.sync(parent)
+    found = await alice.twin(parent)
+    await quiet(*parties)
+    fields = [(await bob.issue(key))["fields"] for key in twins]
+    assert fields[0]["environment"] == found
+    assert (fields[1]["summary"], fields[1]["environment"]) == ("Bob's too", "Bob's own")
+    assert len(await bob.events(twins[0], "applied")) == 2
+    assert await alice.problems() == await bob.problems() == []
+
+
+async def test_an_issue_that_a_person_skipped_does_not_come_back(parties: Parties) -> None:
+    """To skip means to give up: the parent's link does not bring it in."""
+    alice, bob = parties
+    await publish(alice, outgoing=script("outgoing", SHARE_PARENT))
+    await publish(bob, incoming=script("incoming", WAIT.replace("skip(", "error(")))
+    parent, child = await family(alice)
+    await alice.sync(child)
+    await quiet(*parties)
+    (problem,) = await bob.problems()
+    await bob.call("POST", "/api/v1/errors/skip", {"ids": [problem["id"]]})
+    await alice.sync(parent)
+    await quiet(*parties)
+    assert len([key for key in await bob.person.every_issue() if key.startswith("SC-")]) == 1
