@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from node.rules.facts import TrackerFacts
 from node.rules.fields import JIRA_NAMES, STANDARD, is_custom
 from node.rules.findings import Finding, did_you_mean, known_are
+from node.rules.issue_links import LINKS
 from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
 from node.rules.script.engine import RuleEngine
 from node.rules.values import CHOICES, PEOPLE, NoMatch, Target, convert, find
@@ -87,9 +88,9 @@ async def _check_script(
 
 async def _unknown_field(place: _Place, name: str) -> Finding | None:
     """Return what is wrong with the name of a field of ours."""
-    if name in STANDARD or (is_custom(name) and await place.facts.kind(name) is not None):
+    if name == LINKS or name in STANDARD or (is_custom(name) and await place.facts.kind(name) is not None):
         return None
-    known = (*await place.facts.field_names(), *COLLECTIONS)
+    known = (*await place.facts.field_names(), *COLLECTIONS, LINKS)
     if name in JIRA_NAMES:
         suggestion = f"Did you mean {JIRA_NAMES[name]!r}?"
     elif CUSTOM + name in known:
@@ -101,13 +102,13 @@ async def _unknown_field(place: _Place, name: str) -> Finding | None:
 
 async def _check_outgoing(place: _Place) -> AsyncIterator[Finding]:
     step = place.step
-    if step.source in COLLECTIONS:
+    if step.source in {*COLLECTIONS, LINKS}:
         for finding in _check_collection(place):
             yield finding
     elif (unknown := await _unknown_field(place, step.source)) is not None:
         yield unknown
         return
-    elif step.target in COLLECTIONS:
+    elif step.target in {*COLLECTIONS, LINKS}:
         yield place.error(f"{step.target!r} is the name of a collection; it takes nothing but {step.target!r} itself.")
     elif step.target == "key" and step.source != "key":
         yield place.error("'key' is the name under which the issue's key leaves.", "Choose another name.")
@@ -151,10 +152,10 @@ def _check_collection(place: _Place) -> list[Finding]:
 
 async def _check_incoming(place: _Place) -> AsyncIterator[Finding]:
     step = place.step
-    if step.source in COLLECTIONS or step.target in COLLECTIONS:
+    if {step.source, step.target} & {*COLLECTIONS, LINKS}:
         if step.source != step.target:
             yield place.error(f"{step.source!r} cannot be carried to {step.target!r}.", "Use the same name twice.")
-        elif step.values or step.otherwise != "nothing":
+        elif step.source != LINKS and (step.values or step.otherwise != "nothing"):
             yield place.warning(f"Value maps and 'otherwise' have no effect on {step.source!r}.")
         return
     unknown = await _unknown_field(place, step.target)

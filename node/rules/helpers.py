@@ -7,7 +7,7 @@ Bound to one connection and its project: a script cannot look into another one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -21,7 +21,11 @@ from node.trackers.issue import CUSTOM, User
 
 
 class Twins(Protocol):
-    """Finds our issue that is linked with one of the peer's on this connection."""
+    """Knows which issues are linked on this connection, by the names of either side."""
+
+    async def handles(self, issue_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return what the peer calls those of our issues that are or were linked on this connection."""
+        ...
 
     async def local_key(self, remote: str) -> str | None:
         """Return our key for the peer's key or handle, or None while it is not linked."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from node.errors import RuleError
@@ -12,9 +12,10 @@ from node.rules.contexts import IncomingContext
 from node.rules.facts import TrackerFacts
 from node.rules.fields import STANDARD, is_custom
 from node.rules.helpers import ConnectionHelpers, Making, Twins
+from node.rules.issue_links import LINKS, read_links
 from node.rules.issue_type import TypeChoice, choose_type
 from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
-from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
+from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftIssueLink, DraftWorklog, Origin, Skip
 from node.rules.people import people_of
 from node.rules.plain import (
     Untrusted,
@@ -28,8 +29,8 @@ from node.rules.plain import (
 from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
 from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
 from node.rules.script_step import engine_or_refuse, field_origins, refuse
-from node.rules.values import PEOPLE, Target
-from node.trackers.issue import Value
+from node.rules.values import PEOPLE, Target, find
+from node.trackers.issue import Issue, Value
 from protocol.replica import Replica
 
 
@@ -46,11 +47,14 @@ class Coming:
     comments: tuple[DraftComment, ...] | None = None
     attachments: tuple[DraftAttachment, ...] | None = None
     worklogs: tuple[DraftWorklog, ...] | None = None
+    links: tuple[DraftIssueLink, ...] | None = None
     transition: str | None = None
     origins: dict[str, Origin] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     calls: list[HelperCall] = field(default_factory=list)
     creates: list[Creation] = field(default_factory=list)
+    crosses: bool = False
+    """Whether a type was wanted that our issue cannot become, because it is a sub-task, or is none."""
 
     @property
     def issue_type(self) -> str | None:
@@ -68,6 +72,7 @@ class Coming:
             comments=self.comments,
             attachments=self.attachments,
             worklogs=self.worklogs,
+            links=self.links,
             transition=self.transition,
             origins=self.origins,
             log=tuple(self.log),
@@ -94,9 +99,14 @@ async def map_step(work: Coming, numbered: Numbered) -> None:
     present, value = _read(work.replica, source)
     if not present:
         return
+    if source == LINKS:
+        work.links = tuple(_link_types(work, numbered, read_links(value)))
+        work.origins[LINKS] = origin
+        return
     if name == "type":
         chosen = await _type_of(work, numbered, value)
         work.log += chosen.log
+        work.crosses = chosen.crosses
         if chosen.name is not None:
             work.fields["type"] = chosen.name
             work.origins["type"] = origin
@@ -159,10 +169,32 @@ def _take(work: Coming, changes: Mapping[str, Any]) -> None:
     collections = read_draft_collections(changes, work.replica)
     work.fields = wanted
     work.comments, work.attachments, work.worklogs = (collections[name] for name in COLLECTIONS)
+    work.links = collections[LINKS]
     work.transition = read_text(changes, "transition")
     project = read_text(changes, "project")
     if project and work.context.issue is None:
         work.project = project
+
+
+def _link_types(work: Coming, numbered: Numbered, links: Iterable[DraftIssueLink]) -> Iterator[DraftIssueLink]:
+    """Yield links with the types that the value map gives; without one, types are called alike on both sides."""
+    step = numbered.step
+    for link in links:
+        known = find(link.type, frozenset(step.values)) if step.values else None
+        if not step.values:
+            yield link
+        elif known is not None:
+            yield replace(link, type=step.values[known])
+        elif isinstance(step.otherwise, Default):
+            yield replace(link, type=step.otherwise.default)
+        elif step.otherwise == "error":
+            raise RuleError(
+                f"{numbered}: the link type {link.type!r} is not in the value map.",
+                step=numbered.number,
+                advice="Add the type to the map, or choose what happens otherwise; then retry the issue.",
+            )
+        else:
+            work.log.append(f"{numbered}: a link was left out, because {link.type!r} is not in the value map.")
 
 
 def _read(replica: Replica, source: str) -> tuple[bool, Value]:
@@ -272,6 +304,7 @@ async def ensure_type(work: Coming) -> None:
     name, issue = work.fields.get("type"), work.context.issue
     if issue is not None and name is None:
         work.fields.pop("type", None)
+        _without_parent(work, issue)
         return
     types = await work.context.facts.issue_types(work.project)
     subtask = any(kind.name == name and kind.subtask for kind in types)
@@ -279,8 +312,8 @@ async def ensure_type(work: Coming) -> None:
         if subtask != issue.subtask:
             work.log.append(f"{issue.key} keeps the type {issue.type!r}: an edit cannot make it a {name!r}.")
             del work.fields["type"]
-            if subtask and work.fields.pop("parent_key", None) is not None:
-                work.log.append(f"{issue.key} gets no parent, because it is no sub-task here.")
+            work.crosses = True
+            _without_parent(work, issue)
         return
     if name is not None and not (subtask and not work.fields.get("parent_key")):
         return
@@ -290,3 +323,9 @@ async def ensure_type(work: Coming) -> None:
         work.log.append(f"The type is not {name!r}, because that is a sub-task and the rules set no parent.")
     work.log += chosen.log
     work.fields["type"] = chosen.name
+
+
+def _without_parent(work: Coming, issue: Issue) -> None:
+    """Give no parent to an ordinary issue of ours whose twin is a sub-task: Jira would refuse the whole edit."""
+    if work.crosses and not issue.subtask and work.fields.pop("parent_key", None) is not None:
+        work.log.append(f"{issue.key} gets no parent, because it is no sub-task here.")

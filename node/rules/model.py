@@ -112,6 +112,27 @@ class DraftWorklog:
     comment: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftIssueLink:
+    """A link that we want from our issue to another of ours. ``issue`` is the peer's handle of that one's twin.
+
+    ``type`` is the name of a link type of our Jira; ``outward`` says that our issue is the one that "blocks".
+    """
+
+    issue: str
+    type: str
+    outward: bool
+
+    @property
+    def handle(self) -> str:
+        """Return what the link is known by among what the sync made."""
+        return f"{'>' if self.outward else '<'}{self.issue}:{self.type}"
+
+    def seen_from(self, issue: str) -> DraftIssueLink:
+        """Return the same link as seen from its other issue; ``issue`` is the peer's handle of this one's twin."""
+        return DraftIssueLink(issue=issue, type=self.type, outward=not self.outward)
+
+
 VERSIONS, COMPONENTS, OPTIONS = "versions", "components", "options"
 CREATABLE = (VERSIONS, COMPONENTS, OPTIONS)
 """What scripts may have made in our Jira where a connection allows it; also the words of the command line."""
@@ -153,6 +174,7 @@ class Draft:
     comments: tuple[DraftComment, ...] | None = None
     attachments: tuple[DraftAttachment, ...] | None = None
     worklogs: tuple[DraftWorklog, ...] | None = None
+    links: tuple[DraftIssueLink, ...] | None = None
     transition: str | None = None
     """The name of a transition that a script asked for; ``fields["status"]`` names a status instead."""
     creates: tuple[Creation, ...] = ()

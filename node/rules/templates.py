@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 
 from node.rules.fields import STANDARD, is_custom
+from node.rules.issue_links import LINKS
 from node.rules.ruleset import COLLECTIONS, Default, Direction, MappingStep
 from node.rules.script.words import REPLICA_FIELDS
 from node.rules.values import LISTS, PEOPLE
@@ -86,7 +87,10 @@ def _outgoing(step: MappingStep, kinds: Mapping[str, str]) -> str:
         whole = f"issue.{step.source}"
         shared = whole if step.source == "attachments" else f"{step.source}.public({whole})"
         return f"replica.{step.source} = {shared}\n"
-    if step.target in COLLECTIONS:
+    if step.source == LINKS and step.target == LINKS:
+        _collection(step)
+        return "replica.links = links.of_linked(issue)\n"
+    if step.target in {*COLLECTIONS, LINKS}:
         raise NoScript(f"{step.target!r} takes nothing else")
     read, write = _name("issue", step.source), _name("replica", step.target)
     kind = STANDARD[step.source].kind if step.source in STANDARD else kinds.get(step.source, "")
@@ -165,7 +169,7 @@ _OPTION_KINDS = frozenset({"select", "radio"})
 
 
 def _incoming(step: MappingStep, kinds: Mapping[str, str]) -> str:
-    if step.source in COLLECTIONS or step.target in COLLECTIONS:
+    if {step.source, step.target} & {*COLLECTIONS, LINKS}:
         _collection(step)
         return f"issue.{step.source} = {step.source}.merge(issue, replica)\n"
     if step.people != "name":

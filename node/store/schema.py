@@ -150,7 +150,7 @@ link = _table(
 twin_item = _table(  # a comment, file or worklog of ours that the sync made for one of theirs
     "twin_item",
     Column("link_id", Integer, ForeignKey("link.id", ondelete="CASCADE"), nullable=False),
-    Column("kind", Text, nullable=False),  # comment | attachment | worklog
+    Column("kind", Text, nullable=False),  # comment | attachment | worklog | issue link
     Column("handle", Text, nullable=False),  # theirs
     Column("item_id", Text, nullable=False),  # ours
     Column("digest", Text, nullable=False),  # of what we last wrote

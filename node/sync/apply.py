@@ -23,11 +23,15 @@ from node.store import links, shadows, steps
 from node.store.engine import Transaction
 from node.store.steps import CREATE, FIELDS, Step
 from node.sync.attempts import attempts_in, marker_of
+from node.sync.issue_links import find_by_marker, issue_link_marker, make_issue_link, store_issue_link
 from node.sync.plan import (
+    ISSUE_LINK,
     TRANSITION,
     AddComment,
+    AddIssueLink,
     AddWorklog,
     Attach,
+    ClaimIssueLink,
     Create,
     Edit,
     EditComment,
@@ -47,6 +51,7 @@ from node.sync.step_keys import (
     comment_key,
     fields_of,
     file_key,
+    issue_link_key,
     keys_of,
     name_key,
     transition_key,
@@ -165,6 +170,8 @@ class Applier:
                 replace(self._step(target, file_key(file.handle)), marker=f"{file.blob}/{file.size}")
                 for file in operation.files
             ]
+        if isinstance(operation, AddIssueLink):
+            return [replace(self._step(target, issue_link_key(operation)), marker=issue_link_marker(operation))]
         return [self._step(target, key) for key in keys_of(operation)]
 
     async def _end(self, target: Target, key: str) -> None:
@@ -187,6 +194,11 @@ class Applier:
                 if item_id is not None:
                     with suppress(TrackerNotFound):
                         await self._site.tracker.delete_worklog(target.ref.id, item_id)
+            elif kind == ISSUE_LINK and target.ref is not None:
+                item_id, _ = await find_by_marker(self._site, target.ref.id, before[key].marker)
+                if item_id is not None:
+                    with suppress(TrackerNotFound):
+                        await self._site.tracker.delete_issue_link(item_id)
             elif kind == "attachment" and target.ref is not None:
                 for item_id in (await self._probe_files(target, {key: before[key].marker})).values():
                     with suppress(TrackerNotFound):
@@ -261,7 +273,12 @@ class Applier:
         elif isinstance(operation, Perform):
             await self._perform(target, operation.transition, before)
             applied.written[TRANSITION] = operation.transition
-        elif isinstance(operation, EditComment):
+        else:
+            await self._item(target, operation, before)
+
+    async def _item(self, target: Target, operation: Operation, before: Mapping[str, Step]) -> None:
+        """Make, change or remove something that belongs to the issue and is no field of it."""
+        if isinstance(operation, EditComment):
             await self._edit_comment(target, operation)
         elif isinstance(operation, AddComment):
             await self._add_comment(target, operation.comment, before)
@@ -269,6 +286,10 @@ class Applier:
             await self._attach(target, operation.files, before)
         elif isinstance(operation, AddWorklog):
             await self._add_worklog(target, operation.worklog, before)
+        elif isinstance(operation, AddIssueLink):
+            await self._add_issue_link(target, operation, before)
+        elif isinstance(operation, ClaimIssueLink):
+            await self._claim_issue_link(target, operation.item)
         elif isinstance(operation, Remove):
             await self._remove(target, operation.item)
 
@@ -446,6 +467,33 @@ class Applier:
                 raise
         await self._made(target, key, TwinItem("worklog", worklog.handle, item_id, worklog_digest(worklog)))
 
+    async def _add_issue_link(self, target: Target, operation: AddIssueLink, before: Mapping[str, Step]) -> None:
+        key = issue_link_key(operation)
+        try:
+            item = await make_issue_link(self._site, _ref(target).id, operation, begun=key in before)
+        except TrackerError as error:
+            await self._refused(target, key, error)
+            raise
+        if item is None:
+            await self._end(target, key)
+            return
+        made = item
+        self._site.crash_point("call made")
+
+        async def work(tx: Transaction) -> None:
+            await steps.end(tx, target.connection_id, target.peer_issue, key)
+            await store_issue_link(
+                tx, _link_id(target), made, operation, connection_id=target.connection_id, peer_issue=target.peer_issue
+            )
+
+        await self._site.store.write(work)
+        self._site.crash_point("result stored")
+
+    async def _claim_issue_link(self, target: Target, item: TwinItem) -> None:
+        """The sync made this link from its other end; from now on this issue's replicas have a say in it too."""
+        mine = replace(item, digest="")
+        await self._site.store.write(lambda tx: links.put_item(tx, _link_id(target), mine))
+
     async def _remove(self, target: Target, item: TwinItem) -> None:
         ref, tracker = _ref(target), self._site.tracker
         with suppress(TrackerNotFound):  # gone already: what was wanted
@@ -453,12 +501,17 @@ class Applier:
                 await tracker.delete_comment(ref.id, item.item_id)
             elif item.kind == "attachment":
                 await tracker.delete_attachment(item.item_id)
+            elif item.kind == ISSUE_LINK:
+                await tracker.delete_issue_link(item.item_id)
             else:
                 await tracker.delete_worklog(ref.id, item.item_id)
         self._site.crash_point("call made")
 
         async def work(tx: Transaction) -> None:
-            await links.drop_item(tx, _link_id(target), item)
+            if item.kind == ISSUE_LINK:
+                await links.drop_issue_link(tx, item.item_id)
+            else:
+                await links.drop_item(tx, _link_id(target), item)
 
         await self._site.store.write(work)
 

@@ -32,7 +32,8 @@ from node.sync.job import Job
 from node.sync.merge import Conflict, Merged, merge, same
 from node.sync.outcomes import Outcomes
 from node.sync.outgoing import edited_here, issue_lock
-from node.sync.plan import STATUS, TRANSITION, plan_create, plan_update, wishes
+from node.sync.plan import ISSUE_LINK, STATUS, TRANSITION, Operation, plan_create, plan_update, wishes
+from node.sync.plan_issue_links import plan_issue_links
 from node.sync.site import Party, Site
 from node.sync.twins import AskedTwins
 from node.trackers.fields import field_values, with_fields
@@ -184,6 +185,7 @@ class Incoming:
         else:
             merged = self._merge(job, job.link, job.ours.issue, draft)
             operations = plan_update(draft, merged.write, job.items)
+        operations += await self._plan_issue_links(job, draft)
 
         async def guard(ref: IssueRef) -> None:
             await stack.enter_async_context(site.locks.hold(issue_lock(ref.id)))
@@ -250,6 +252,28 @@ class Incoming:
         lost = {conflict.field for conflict in merged.conflicts if conflict.ours_won}
         again = {name: wanted[name] for name in job.attempted if name in wanted and name not in lost}
         return replace(merged, write={**merged.write, **again})
+
+    async def _plan_issue_links(self, job: Job, draft: Draft) -> list[Operation]:
+        """Plan links to issues that are linked on this connection; those that are not are awaited."""
+        if draft.links is None:
+            return []
+        others: dict[str, str] = {}
+        for handle in {link.issue for link in draft.links}:
+            found = await self._site.store.read(lambda tx, twin=handle: links.find(tx, job.party.id, twin=twin))  # type: ignore[misc]  # bound early, on purpose
+            if found is not None and found.state == links.ACTIVE:
+                others[handle] = found.issue_id
+            else:
+                job.asked.missing.add(handle)
+        issue_id, prefix = job.link.issue_id if job.link is not None else "", f"{ISSUE_LINK}:"
+        begun = await self._site.store.read(lambda tx: steps.open_steps(tx, job.party.id, job.message.replica.issue))
+        return plan_issue_links(
+            draft,
+            job.items,
+            others={handle: one for handle, one in others.items() if one != issue_id},
+            ours=job.ours.issue if job.ours is not None else None,
+            made=await self._site.store.read(lambda tx: links.made_by_sync(tx, issue_id)),
+            begun=frozenset(key.removeprefix(prefix) for key in begun if key.startswith(prefix)),
+        )
 
     async def _wait_for_files(self, job: Job, draft: Draft) -> bool:
         """Ask for the bytes of files that we want and do not have; True while some are missing."""
@@ -403,9 +427,11 @@ class Incoming:
     ) -> tuple[Mapping[str, Any], Mapping[str, Origin]] | None:
         """Return what our outgoing rules would let out of these fields; collections play no part in an echo."""
         rules = await self._site.rules.outgoing(party.id)
+        context = await outgoing_context(self._site, party, link)
         shared = await rules.evaluate(
             issue,
-            replace(await outgoing_context(self._site, party, link), own_items=frozenset()),
+            # Links are fields of a replica, so of them it has to be known which are our own.
+            replace(context, own_items=frozenset(item for item in context.own_items if item[0] == ISSUE_LINK)),
         )
         if isinstance(shared, Skip):
             return None

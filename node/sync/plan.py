@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftWorklog
+from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftIssueLink, DraftWorklog
 from node.trackers.issue import Value
 
 
 @dataclass(frozen=True, slots=True)
 class TwinItem:
-    """A comment, file or worklog of our issue that the sync made for one of the peer's."""
+    """A comment, file, worklog or link of our issue that the sync made for one of the peer's."""
 
     kind: str
     handle: str
@@ -94,15 +94,46 @@ class AddWorklog:
 
 
 @dataclass(frozen=True, slots=True)
+class AddIssueLink:
+    """Link our issue with another of ours."""
+
+    link: DraftIssueLink
+    other_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimIssueLink:
+    """Let our issue's replicas have a say in a link that the sync made from its other end."""
+
+    item: TwinItem
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove our copy of a comment, file or worklog that the peer no longer has or shares."""
+    """Remove our copy of a comment, file, worklog or link that the peer no longer has or shares."""
 
     item: TwinItem
 
 
 Operation: TypeAlias = (
-    Provide | Create | Edit | Move | Perform | AddComment | EditComment | Attach | AddWorklog | Remove
+    Provide
+    | Create
+    | Edit
+    | Move
+    | Perform
+    | AddComment
+    | EditComment
+    | Attach
+    | AddWorklog
+    | AddIssueLink
+    | ClaimIssueLink
+    | Remove
 )
+
+ISSUE_LINK = "issue link"
+"""The kind of a twin item that is a link between two issues of ours."""
+OTHER_END = "other end"
+"""The digest of such a link in the eyes of the issue at its other end: ours as well, but not that issue's to remove."""
 
 STATUS = "status"
 TRANSITION = "transition"
@@ -193,5 +224,5 @@ def _is_gone(item: TwinItem, draft: Draft) -> bool:
         "attachment": draft.attachments,
         "worklog": draft.worklogs,
     }
-    collection = wanted[item.kind]
+    collection = wanted.get(item.kind)
     return collection is not None and all(entry.handle != item.handle for entry in collection)

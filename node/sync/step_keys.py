@@ -7,7 +7,19 @@ from collections.abc import Set as AbstractSet
 
 from node.rules.model import Creation
 from node.store.steps import CREATE
-from node.sync.plan import AddComment, AddWorklog, Attach, Create, Edit, Move, Operation, Perform, Provide
+from node.sync.plan import (
+    ISSUE_LINK,
+    AddComment,
+    AddIssueLink,
+    AddWorklog,
+    Attach,
+    Create,
+    Edit,
+    Move,
+    Operation,
+    Perform,
+    Provide,
+)
 from node.trackers.issue import Value
 
 
@@ -27,6 +39,8 @@ def keys_of(operation: Operation) -> list[str]:
             keys = [transition_key(operation.transition)]
         case AddWorklog():
             keys = [worklog_key(operation.worklog.handle)]
+        case AddIssueLink():
+            keys = [issue_link_key(operation)]
     return keys
 
 
@@ -62,6 +76,11 @@ def comment_key(handle: str) -> str:
 def worklog_key(handle: str) -> str:
     """Name the call that logs time."""
     return f"worklog:{handle}"
+
+
+def issue_link_key(operation: AddIssueLink) -> str:
+    """Name the call that links two issues."""
+    return f"{ISSUE_LINK}:{operation.link.handle}"
 
 
 def file_key(handle: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from typing_extensions import override
 
 from node.store import links
@@ -14,6 +16,10 @@ class LinkTwins:
     def __init__(self, store: Store, connection_id: int) -> None:
         self._store = store
         self._connection_id = connection_id
+
+    async def handles(self, issue_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return what the peer calls those of our issues that are or were linked on this connection."""
+        return await self._store.read(lambda tx: links.handles(tx, self._connection_id, issue_ids))
 
     async def local_key(self, remote: str) -> str | None:
         """Return our key for the peer's key or handle, or None while it is not linked."""

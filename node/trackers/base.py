@@ -113,7 +113,8 @@ class WebhookState:
 class Change:
     """Something happened to an issue, as a webhook or the poller saw it. A reason to look, not a command.
 
-    ``issue`` is there when the notice carried the whole issue. ``deleted`` means the issue is gone.
+    ``issue`` is there when the notice carried the whole issue. ``deleted`` means the issue is gone. ``other_id`` is the
+    second issue where a link between two was made or removed.
     """
 
     issue_id: str
@@ -121,6 +122,7 @@ class Change:
     issue: Issue | None = None
     deleted: bool = False
     timestamp_ms: int | None = None
+    other_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +260,21 @@ class Tracker(Protocol):
 
     async def delete_worklog(self, issue_id: str, worklog_id: str) -> None:
         """Delete a worklog without touching the remaining estimate (1 call)."""
+        ...
+
+    async def find_issue_link(self, issue_id: str, kind: str, other_id: str, *, outward: bool) -> str | None:
+        """Return the id of a link between two issues, seen from the first, if there is one (1 call).
+
+        ``kind`` is the name of a link type; ``outward`` says that the first is the one that "blocks".
+        """
+        ...
+
+    async def add_issue_link(self, issue_id: str, kind: str, other_id: str, *, outward: bool) -> str:
+        """Link two issues and return the link's id (2 calls). Safe to repeat: it is not made twice."""
+        ...
+
+    async def delete_issue_link(self, link_id: str) -> None:
+        """Delete a link between two issues (1 call). Raises TrackerNotFound where it is gone already."""
         ...
 
     async def download(self, attachment: Attachment, to: Path, *, limit: int) -> None:

@@ -98,6 +98,7 @@ class ChangeFeed:
         rows = await self._site.store.read(lambda tx: changes.due(tx, now, limit=BATCH))
         looks: dict[str, _Look] = {}
         needless: list[int] = []
+        double: list[tuple[int, Change]] = []
         for row in rows:
             if row.id in self._taken:
                 continue
@@ -105,7 +106,14 @@ class ChangeFeed:
             if change is None:
                 needless.append(row.id)
                 continue
+            if change.other_id is not None:
+                double.append((row.id, change))
+                continue
             looks[change.issue_id] = _join(looks.get(change.issue_id), row, change)
+        if double:
+            await self._site.store.write(lambda tx: _part(tx, double, now))
+            self._looked.set()
+            return await self._find()
         linked = await self._site.store.read(lambda tx: links.linked_ids(tx, list(looks)))
         projects = await self.projects() if len(linked) < len(looks) else frozenset()
         for issue_id in [one for one in looks if one not in linked and not _may_enter(looks[one], projects)]:
@@ -309,6 +317,14 @@ def patience_ms(error: TrackerError, attempts: int, jitter: float) -> float:
 async def _forget(tx: Transaction, ids: Sequence[int]) -> None:
     await changes.done(tx, ids)
     await problems.close_of_forgotten_changes(tx)
+
+
+async def _part(tx: Transaction, double: Sequence[tuple[int, Change]], now_ms: int) -> None:
+    """Make two notices of one that names two issues, so that each is looked at for itself."""
+    for _, change in double:
+        for issue in (change.issue_id, change.other_id):
+            await changes.add(tx, source=changes.WEBHOOK, now_ms=now_ms, issue=issue)
+    await changes.done(tx, [row_id for row_id, _ in double])
 
 
 def _may_enter(look: _Look, projects: frozenset[str]) -> bool:

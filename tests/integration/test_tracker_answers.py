@@ -345,7 +345,9 @@ async def test_a_webhook_is_registered_once_and_corrected(
         state = await tracker.ensure_webhook(HOOK, projects=PROJECTS, name="Accord")
         assert (state.active, state.id) == (True, "7")
         assert hooks["7"]["filters"] == {"issue-related-events-section": 'project in ("SC", "UD")'}
-        assert hooks["7"]["events"] == ["jira:issue_created", "jira:issue_updated", "jira:issue_deleted"]
+        assert hooks["7"]["events"] == [
+            "jira:issue_created", "jira:issue_updated", "jira:issue_deleted", "issuelink_created", "issuelink_deleted",
+        ]  # fmt: skip
         await tracker.ensure_webhook(HOOK, projects=PROJECTS, name="Accord")
         assert scripted.calls() == [f"GET {path}", f"POST {path}", f"GET {path}"]
         hooks["8"] = {**hooks["7"], "id": 8, "self": f"http://x{path}/8"}

@@ -526,3 +526,42 @@ async def test_data_center_cannot_add_an_option_by_rest(desk: Desk) -> None:
     with pytest.raises(TrackerRefused, match="no REST call that adds one") as caught:
         await desk.tracker.ensure_option("SC", "Severity", "Odd")
     assert caught.value.advice == "Add the option to the field 'Severity' in Jira, then retry the issue."
+
+
+@pytest.mark.parametrize("outward", [True, False])
+async def test_a_link_is_made_found_and_removed_in_its_direction(desk: Desk, outward: bool) -> None:
+    """Two calls make it and tell its id; again changes nothing; what reads it back sees who blocks whom."""
+    one, other = await desk.new(), await desk.new()
+    tracker = desk.tracker
+    assert await tracker.find_issue_link(one.id, "Blocks", other.id, outward=outward) is None
+    calls = await desk.calls(tracker.add_issue_link(one.id, "Blocks", other.id, outward=outward))
+    assert calls == {"POST /rest/api/2/issueLink": 1, "GET /rest/api/2/issue/{issue}": 1}
+    number = await tracker.add_issue_link(one.id, "Blocks", other.id, outward=outward)
+    assert await tracker.find_issue_link(one.id, "blocks", other.id, outward=outward) == number
+    assert await tracker.find_issue_link(one.id, "Blocks", other.id, outward=not outward) is None
+    assert await tracker.find_issue_link(other.id, "Blocks", one.id, outward=not outward) == number
+    (link,) = (await tracker.issue(one.id)).links
+    assert (link.id, link.outward, link.other_id) == (number, outward, other.id)
+    assert link.phrase == ("blocks" if outward else "is blocked by")
+    await tracker.delete_issue_link(number)
+    assert (await tracker.issue(one.id)).links == ()
+    with pytest.raises(TrackerNotFound):
+        await tracker.delete_issue_link(number)
+
+
+async def test_a_link_that_jira_will_not_make_is_refused_with_what_to_do() -> None:
+    """An unknown type (404) and a missing permission (401 or 403) are held on the issue, and not tried for ever."""
+
+    def deny(world: Any) -> None:
+        world.user_named("bob").denied = ["LINK_ISSUES"]
+
+    async with desk_of(Auth("bob", "bob"), deny) as desk:
+        one, other = await desk.new(), await desk.new()
+        with pytest.raises(TrackerRefused) as caught:
+            await desk.tracker.add_issue_link(one.id, "Blocks", other.id, outward=True)
+        assert "'Link Issues'" in caught.value.advice
+    async with desk_of() as desk:
+        one, other = await desk.new(), await desk.new()
+        with pytest.raises(TrackerRefused, match="Needs") as caught:
+            await desk.tracker.add_issue_link(one.id, "Needs", other.id, outward=True)
+        assert "link type 'Needs'" in caught.value.advice

@@ -177,6 +177,13 @@ class MemoryTracker:
         self._called("find_comment")
         return self.markers.get(marker)
 
+    async def find_issue_link(self, issue_id: str, kind: str, other_id: str, *, outward: bool) -> str | None:
+        """Return the link between two issues."""
+        self._called("find_issue_link")
+        wanted = (kind, outward, other_id)
+        found = [one.id for one in self.issues[issue_id].links if (one.type, one.outward, one.other_id) == wanted]
+        return found[0] if found else None
+
     async def delete_comment(self, issue_id: str, comment_id: str) -> None:
         """Delete a comment."""
         self._called("delete_comment")

@@ -75,7 +75,7 @@ def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str
             fields.update({f"{CUSTOM}{custom}": entry for custom, entry in value.items()})
         elif name not in allowed:
             raise RuleError(f"The script's worker answered with a field that cannot be set: {name[:60]!r}.")
-        elif name in words.COLLECTIONS or (name == "key" or (name == "project" and direction == "incoming")):
+        elif name in words.COLLECTIONS or name == "key" or (name in ("project", "links") and direction == "incoming"):
             changes[name] = value
         else:
             fields[name] = value
@@ -186,7 +186,7 @@ def _flat(shared: Plain) -> dict[str, Any]:
             custom[name.removeprefix(CUSTOM)] = value
         else:
             flat[name] = value
-    for name in (*words.COLLECTIONS, "key", "project"):
+    for name in (*words.ENTRIES, "key", "project"):
         if shared.get(name) is not None:
             flat[name] = shared[name]
     if custom:
@@ -196,7 +196,7 @@ def _flat(shared: Plain) -> dict[str, Any]:
 
 def _laid_over(issue: dict[str, Any], draft: dict[str, Any]) -> dict[str, Any]:
     both = {**issue, **draft}
-    for name in words.COLLECTIONS:
+    for name in words.ENTRIES:
         if issue.get(name) and draft.get(name):
             both[name] = [*issue[name], *draft[name]]
     if "custom" in issue and "custom" in draft:

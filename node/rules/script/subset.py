@@ -92,7 +92,7 @@ class _Walk:
     def _read_whole(self, node: ast.Name, parent: Any) -> None:
         if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute):
             helper = parent.func.value
-            if isinstance(helper, ast.Name) and helper.id in words.COLLECTIONS and node in parent.args[:2]:
+            if isinstance(helper, ast.Name) and helper.id in words.ENTRIES and node in parent.args[:2]:
                 self._read(node.id, helper.id)
                 return
         if _only_asked(node, parent):
@@ -400,10 +400,10 @@ def _outside(source: str) -> dict[str, Any] | None:
 
 
 def _meets_entries(walk: _Walk) -> bool:
-    """Tell whether a script can meet comments, files or logged time; where it hands the whole on, it can."""
+    """Tell whether a script can meet comments, files, logged time or links; where it hands the whole on, it can."""
     if any(names is None for names in walk.reads.values()):
         return True
-    return any(use["what"] == "field" and use["name"] in words.COLLECTIONS for use in walk.uses)
+    return any(use["what"] == "field" and use["name"] in words.ENTRIES for use in walk.uses)
 
 
 def _syntax(error: SyntaxError) -> dict[str, Any]:

@@ -227,6 +227,12 @@ async def test_an_issue_does_not_cross_the_line_to_sub_tasks(engine: MontyEngine
     assert isinstance(draft, Draft)
     assert draft.fields == {}
     assert draft.log == ("UD-1 keeps the type 'Task': an edit cannot make it a 'Sub-task'.",)
+    source = 'issue.type = "Sub-task"\nissue.parent_key = "UD-7"\n'
+    ruleset = RuleSet(direction="incoming", steps=(ScriptStep(name="x", source=source),))
+    draft = await IncomingRules(ruleset, version=1, engine=engine).evaluate(Replica(issue="h", fields={}), context)
+    assert isinstance(draft, Draft)
+    assert draft.fields == {}
+    assert draft.log[-1] == "UD-1 gets no parent, because it is no sub-task here."
 
 
 @pytest.mark.parametrize(

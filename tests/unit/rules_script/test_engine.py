@@ -218,6 +218,48 @@ async def test_nothing_can_be_written_as_somebody_else(engine: MontyEngine, call
         await run(engine, source)
 
 
+LINKED = [
+    {"id": "1", "type": "Blocks", "phrase": "blocks", "outward": True, "other_id": "2", "other_key": "ABC-2",
+     "handle": "h2"},
+    {"id": "3", "type": "Relates", "phrase": "relates to", "outward": False, "other_id": "9", "other_key": "ABC-9",
+     "handle": None},
+]  # fmt: skip
+
+
+async def test_links_leave_only_to_issues_that_are_in_sync(engine: MontyEngine) -> None:
+    """Without keys, ids and phrases; one that the peer does not know is left out, also where all are given."""
+    shared = [{"type": "Blocks", "outward": True, "issue": "h2"}]
+    ours = issue(links=LINKED)
+    result = await run(engine, "replica.links = links.of_linked(issue)", "outgoing", issue=ours)
+    assert (result.changes["fields"]["links"], result.log) == (shared, ())
+    result = await run(engine, "replica.links = issue.links", "outgoing", issue=ours)
+    assert result.changes["fields"]["links"] == shared
+    assert result.log == ("links to issues that are not in sync on this connection and were left out: 1",)
+    source = "replica.links = [one for one in issue.links if one.type != 'Blocks']"
+    assert await fields(engine, source, "outgoing", issue=ours) == {"links": []}
+    with pytest.raises(ScriptFailed, match="links takes the entries"):
+        await run(engine, "replica.links = [{'type': 'Blocks', 'outward': True, 'issue': 'h9'}]", "outgoing")
+
+
+async def test_links_of_the_peer_are_merged_and_ours_are_out_of_reach(engine: MontyEngine) -> None:
+    """Types get our names where there is a map; a replica that shares no links says nothing about them."""
+    there = replica()
+    there["fields"]["links"] = [
+        {"type": "Dependency", "outward": False, "issue": "p1"}, {"type": "Odd", "outward": True, "issue": "p2"}, "x",
+    ]  # fmt: skip
+    given: dict[str, Any] = {"issue": issue(links=LINKED), "replica": there}
+    result = await run(engine, "issue.links = links.merge(issue, replica)", **given)
+    assert result.changes["links"] == [
+        {"type": "Dependency", "outward": False, "issue": "p1"}, {"type": "Odd", "outward": True, "issue": "p2"},
+    ]  # fmt: skip
+    source = "issue.links = links.merge(issue, replica, types={'Dependency': 'Blocks'})"
+    result = await run(engine, source, **given)
+    assert result.changes["links"] == [{"type": "Blocks", "outward": False, "issue": "p1"}]
+    assert (await run(engine, "issue.links = []", **given)).changes["links"] == []
+    result = await run(engine, "issue.links = links.merge(issue, replica)", issue=issue(links=LINKED))
+    assert result.changes.get("links") is None
+
+
 async def test_local_files_and_comments_cannot_be_removed(engine: MontyEngine) -> None:
     """Assigning the replica's lists, or an empty one, names only what came from the peer; ours are out of reach."""
     result = await run(engine, "issue.attachments = replica.attachments\nissue.comments = []")

@@ -1,4 +1,4 @@
-"""Helpers for comments, files and logged time.
+"""Helpers for comments, files, logged time and links.
 
 The text runs inside the sandbox; see this package.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from node.rules.script.prelude.objects import _COMMENT, _WORKLOG, _note
+from node.rules.script.prelude.objects import _COMMENT, _WORKLOG, _link, _note
 
 
 class Comments:
@@ -112,3 +112,22 @@ class Worklogs:
     def public(self, entries: Any) -> Any:
         """Return the worklogs that nobody is kept from seeing."""
         return [entry for entry in entries or [] if not entry._private]
+
+
+class Links:
+    """Helpers for links between issues."""
+
+    def of_linked(self, issue: Any) -> Any:
+        """Return the links to issues that are in sync on this connection too."""
+        return [entry for entry in issue.links or [] if entry.handle is not None]
+
+    def merge(self, issue: Any, replica: Any, types: Any = None) -> Any:
+        """Return our own links and those of the replica, with our names for their types where ``types`` has some."""
+        if not replica.has("links"):
+            return None
+        merged = [entry for entry in issue.links or [] if entry.handle is None]
+        for entry in replica.links or []:
+            name = entry.type if types is None else types.get(entry.type)
+            if name is not None:
+                merged.append(_link({"type": name, "outward": entry.outward, "issue": entry.handle}))
+        return merged

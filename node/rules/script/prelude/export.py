@@ -84,6 +84,22 @@ def _plain_list(field: str, entries: Any) -> Any:
     return wanted
 
 
+def _plain_links(entries: Any) -> Any:
+    if entries is None:
+        return None
+    if not isinstance(entries, (list, tuple)):
+        raise TypeError("links must be a list")
+    wanted = []
+    for entry in entries:
+        if not isinstance(entry, Record) or entry._kind != "link":
+            raise TypeError("links takes the entries of an issue or a replica, or what a helper returns")
+        if entry.handle is not None:
+            wanted.append({"type": _plain(entry.type), "outward": bool(entry.outward), "issue": entry.handle})
+        else:
+            _state.unlinked += _state.direction == "outgoing"
+    return wanted
+
+
 def _outgoing(field: str, entry: Any) -> Any:
     if field == "comments":
         return {"id": entry.id, "body": _plain(entry.body), "author": _plain(_text_of(entry.author)),
@@ -140,6 +156,8 @@ def _refuse(field: str, line: int, problem: Any) -> None:
 
 def _plain_field(item: Any, field: str) -> Any:
     value = getattr(item, field)
+    if field == "links":
+        return _plain_links(value)
     return _plain_list(field, value) if field in ("comments", "attachments", "worklogs") else _plain(value)
 
 
