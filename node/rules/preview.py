@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from node.errors import RuleError
 from node.rules.diff import FieldChange, diff_results
+from node.rules.issue_links import LINKS
 from node.rules.model import Creation, Draft, Origin, Shared, Skip
 from node.rules.plain import plain_result
 from node.rules.script.engine import HelperCall
@@ -76,16 +77,26 @@ def preview_outgoing(
     )
 
 
-def preview_incoming(label: str, evaluation: Draft | Skip | RuleError, *, ours: Mapping[str, Value] | None) -> Preview:
+def preview_incoming(
+    label: str,
+    evaluation: Draft | Skip | RuleError,
+    *,
+    ours: Mapping[str, Value] | None,
+    linked: Mapping[str, str | None] | None = None,
+) -> Preview:
     """Show what would be written: only fields that differ from ``ours`` (``trackers.fields``), None for a new issue.
 
-    Comments, files and logged time are shown as wanted; those that are here already are not written again.
+    Comments, files, logged time and links are shown as wanted; those that are here already are not written again.
+    ``linked`` has our keys for the peer's issues that links go to, None for those that are not linked here yet.
     """
     if isinstance(evaluation, RuleError):
         return Preview(label=label, error=evaluation, log=_log(evaluation), calls=_calls(evaluation))
     if isinstance(evaluation, Skip):
         return Preview(label=label, skipped=evaluation.reason, log=evaluation.log)
     payload = plain_result(evaluation)
+    for link in payload.get(LINKS) or ():
+        key = (linked or {}).get(link["issue"])
+        link["here"] = key if key is not None else "waits until it is linked here"
     before: dict[str, Any] = {"fields": {name: (ours or {}).get(name) for name in evaluation.fields}}
     if ours is not None:
         before["project"] = payload["project"]

@@ -60,3 +60,8 @@ async def came(reader: Reader, connection_id: int, issue: str) -> bool:
         {"connection_id": connection_id, "issue": issue},
     )
     return row is not None
+
+
+async def drop_of_closed_connections(tx: Transaction) -> None:
+    """Forget what nobody will look at again."""
+    await tx.execute("DELETE FROM awaited WHERE connection_id IN (SELECT id FROM connection WHERE state = 'closed')")

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from node.rules.cases import read_case, run_case
+from node.rules.ruleset import MappingStep, RuleSet
 from tests.support.dying import Death, restarted_with
 from tests.support.recipes import left, mappings, publish
 from tests.support.two_nodes import Party, eventually, quiet
@@ -88,6 +90,18 @@ async def test_a_link_is_followed_in_its_direction(sharing: Parties) -> None:
     assert await alice.problems() == await bob.problems() == []
 
 
+async def test_a_recorded_case_knows_which_links_may_leave(sharing: Parties) -> None:
+    """It runs without a Jira and a database, and fails where links are not shared any more."""
+    alice, bob = sharing
+    first, _, _, _ = await pair_of(alice, bob)
+    path = f"/api/v1/connections/{alice.connection}/rules/record"
+    recorded = await alice.call("POST", path, {"key": first, "direction": "outgoing"})
+    case = read_case(recorded["text"])
+    steps = tuple(MappingStep(source=name, target=name) for name in ("key", "summary", "links"))
+    assert await run_case(case, RuleSet(direction="outgoing", steps=steps))
+    assert "links" in str(await run_case(case, RuleSet(direction="outgoing", steps=steps[:2])))
+
+
 async def unlink_all(party: Party, key: str) -> None:
     """Let the side's person remove every link of an issue."""
     for one in await raw_links(party, key):
@@ -106,9 +120,16 @@ async def test_a_link_to_an_issue_that_is_not_in_sync_waits(sharing: Parties) ->
     assert await linked(bob, one) == []
     for said in (hidden, "secret", "Blocks"):
         assert said not in await left(alice)
+    rules = f"/api/v1/connections/{alice.connection}/rules"
+    [seen] = (await alice.call("POST", f"{rules}/preview/outgoing", {"keys": [first]}))["previews"]
+    assert seen["payload"]["replica"]["fields"]["links"] == []
     await alice.sync(hidden)
     two = await alice.twin(hidden)
     await quiet(*sharing)
+    rules = f"/api/v1/connections/{bob.connection}/rules"
+    [seen] = (await bob.call("POST", f"{rules}/preview/incoming", {"key": two}))["previews"]
+    [shown] = seen["payload"]["links"]
+    assert (shown["type"], shown["outward"], shown["here"]) == ("Blocks", False, one)
     assert await linked(bob, one) == [("Blocks", "blocks", two)]
     assert await alice.problems() == await bob.problems() == []
 

@@ -82,3 +82,13 @@ async def test_forgotten_and_other_connections_wait_for_nothing(house: House) ->
     await house.store.write(lambda tx: awaited.forget(tx, house.connection, "bob1"))
     await house.store.write(lambda tx: awaited.arrived(tx, house.connection, ["bob7"]))
     assert await state(house, row) == inbox.DONE
+
+
+async def test_a_closed_connection_waits_for_nothing(house: House) -> None:
+    """Housekeeping forgets it, and only it."""
+    other = await house.connect("Alice_to_Carol")
+    for connection in (house.connection, other):
+        await house.store.write(lambda tx, one=connection: awaited.remember(tx, one, "bob1", ["bob7"]))  # type: ignore[misc]  # bound early, on purpose
+    await house.state("closed")
+    await house.store.write(awaited.drop_of_closed_connections)
+    assert [row["connection_id"] for row in await house.rows("awaited")] == [other]
