@@ -13,7 +13,7 @@ from pathlib import Path
 
 from node.clock import Clock
 from node.errors import AccordError
-from node.rules.model import COMPONENTS, VERSIONS
+from node.rules.fields import COMPONENTS, VERSIONS
 from node.rules.script.workers import LayerState
 from node.store import connections, library, streams
 from node.store.engine import Store

@@ -18,7 +18,7 @@ from node.errors import PeerError, UsageError
 from node.keys import KeyFolder
 from node.names import check_name, free_name
 from node.overview import Overview, overview_of
-from node.rules.model import CREATABLE
+from node.rules.fields import CREATABLE
 from node.store import connections, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Store, Transaction
@@ -330,7 +330,7 @@ class Connections:
         return await self._get(connection.id)
 
     async def allow(self, name: str, kinds: Collection[str]) -> Connection:
-        """Let the rules of a connection have such things made in our Jira: words of ``rules.model.CREATABLE``.
+        """Let the rules of a connection have such things made in our Jira: words of ``rules.fields.CREATABLE``.
 
         Raises:
             UsageError: if there is no such connection.

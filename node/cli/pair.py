@@ -11,7 +11,7 @@ from rich.markup import escape
 from node.admin.client import part
 from node.cli.show import Terminal, when
 from node.errors import UsageError
-from node.rules.model import CREATABLE
+from node.rules.fields import CREATABLE
 
 
 @click.command()

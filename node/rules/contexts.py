@@ -39,7 +39,7 @@ class IncomingContext:
 
     ``first_sync``: our issue is not linked yet. ``issue``: our issue, None when it will be created.
     ``previous``: the replica before this one. ``project``: where an issue would be created. ``may_create``: what
-    scripts may have made in our Jira, words of ``model.CREATABLE``.
+    scripts may have made in our Jira, words of ``fields.CREATABLE``.
     """
 
     first_sync: bool

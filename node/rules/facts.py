@@ -11,8 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from node.errors import TrackerNotFound
 from node.rules.facts_schema import build_schema
-from node.rules.fields import JIRA_NAMES, STANDARD, is_custom
-from node.rules.model import VERSIONS
+from node.rules.fields import JIRA_NAMES, STANDARD, VERSIONS, is_custom
 from node.rules.script.engine import ScriptSchema
 from node.rules.values import CHOICES
 from node.trackers.base import Field, IssueType, Project, Version
@@ -41,7 +40,7 @@ class TrackerFacts(Protocol):
         ...
 
     async def names(self, project: str, kind: str) -> frozenset[str]:
-        """Return the versions or components (``kind``, as in ``model.CREATABLE``) that a project has for use."""
+        """Return the versions or components (``kind``, as in ``fields.CREATABLE``) that a project has for use."""
         ...
 
     async def required(self, project: str, issue_type: str) -> tuple[str, ...]:

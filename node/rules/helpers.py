@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from node.errors import RuleError
 from node.rules.facts import TrackerFacts
-from node.rules.fields import is_custom
-from node.rules.model import COMPONENTS, OPTIONS, VERSIONS, Creation
+from node.rules.fields import COMPONENTS, OPTIONS, VERSIONS, is_custom
+from node.rules.model import Creation
 from node.rules.values import find
 from node.trackers.issue import CUSTOM, User
 
@@ -32,9 +32,23 @@ class Twins(Protocol):
         ...
 
 
+_ONE = {VERSIONS: "version", COMPONENTS: "component", OPTIONS: "option"}
+
+
+def _place(wish: Creation) -> str:
+    return f"the field {wish.field.removeprefix(CUSTOM)!r}" if wish.field else f"project {wish.project}"
+
+
+def _how_to_allow(wish: Creation, connection: str) -> str:
+    by_hand = f"Create the {_ONE[wish.kind]} in Jira"
+    allow = f"accord connections allow {connection or 'CONNECTION'} {wish.kind}"
+    where = " (on Jira Cloud only)" if wish.kind == OPTIONS else ""
+    return f"{by_hand}, or let rules do it{where}: {allow}; then retry the issue."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
-    """What incoming rules may have made: ``allowed`` holds words of ``model.CREATABLE``, set for each connection.
+    """What incoming rules may have made: ``allowed`` holds words of ``fields.CREATABLE``, set for each connection.
 
     ``wanted`` grows with what was asked for and is missing. Nothing is made here: a draft lists it, and it is made when
     the draft is applied.
@@ -43,6 +57,25 @@ class Making:
     connection: str = ""
     allowed: AbstractSet[str] = frozenset()
     wanted: list[Creation] = field(default_factory=list)
+
+    def known(self, wish: Creation) -> str | None:
+        """Return the name as it will be spelled once it is made, if it was asked for before, in any case of letters."""
+        same = frozenset(one.name for one in self.wanted if replace(one, name=wish.name) == wish)
+        return find(wish.name, same)
+
+    def want(self, wish: Creation) -> str:
+        """Ask for a name that is missing. Raises RuleError where the connection does not allow it."""
+        known = self.known(wish)
+        if known is not None:
+            return known
+        if wish.kind not in self.allowed:
+            raise RuleError(
+                f"The {_ONE[wish.kind]} {wish.name!r} does not exist in {_place(wish)}, and this connection may not "
+                "create it.",
+                advice=_how_to_allow(wish, self.connection),
+            )
+        self.wanted.append(wish)
+        return wish.name
 
 
 class ConnectionHelpers:
@@ -122,42 +155,20 @@ class ConnectionHelpers:
             found = find(wish.name, await self._facts.names(self._project, wish.kind))
         if found is not None:
             return found
-        asked = self._making.wanted if self._making is not None else []
-        spelled = find(wish.name, frozenset(one.name for one in asked if replace(one, name=wish.name) == wish))
-        if spelled is not None or not create:
-            return spelled
-        what = _ONE[wish.kind]
+        known = self._making.known(wish) if self._making is not None else None
+        if known is not None or not create:
+            return known
         if self._making is None:
             raise RuleError(
-                f"The {what} {wish.name!r} does not exist, and outgoing rules only read this Jira.",
+                f"The {_ONE[wish.kind]} {wish.name!r} does not exist, and outgoing rules only read this Jira.",
                 advice=f"Use {wish.kind}.get in outgoing rules.",
             )
-        if wish.kind not in self._making.allowed:
-            raise RuleError(
-                f"The {what} {wish.name!r} does not exist in {_place(wish)}, and this connection may not create it.",
-                advice=_how_to_allow(wish, self._making.connection),
-            )
-        self._making.wanted.append(wish)
-        return wish.name
+        return self._making.want(wish)
 
     async def _among(self, field: str, name: str) -> str | None:
         """Return the value as it is spelled here; where Jira does not tell its values, the name stays as it is."""
         allowed = await self._facts.allowed_values(self._project, None, field)
         return find(name, allowed) if allowed is not None else name
-
-
-_ONE = {VERSIONS: "version", COMPONENTS: "component", OPTIONS: "option"}
-
-
-def _place(wish: Creation) -> str:
-    return f"the field {wish.field.removeprefix(CUSTOM)!r}" if wish.field else f"project {wish.project}"
-
-
-def _how_to_allow(wish: Creation, connection: str) -> str:
-    by_hand = f"Create the {_ONE[wish.kind]} in Jira"
-    allow = f"accord connections allow {connection or 'CONNECTION'} {wish.kind}"
-    where = " (on Jira Cloud only)" if wish.kind == OPTIONS else ""
-    return f"{by_hand}, or let rules do it{where}: {allow}; then retry the issue."
 
 
 def _plain(user: User | None) -> Mapping[str, Any] | None:

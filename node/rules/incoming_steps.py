@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from node.errors import RuleError
 from node.rules.comments import format_comment, format_worklog
 from node.rules.contexts import IncomingContext
 from node.rules.facts import TrackerFacts
-from node.rules.fields import STANDARD, is_custom
+from node.rules.fields import COMPONENTS, OPTIONS, STANDARD, VERSIONS, creatable_kind, is_custom
 from node.rules.helpers import ConnectionHelpers, Making, Twins
 from node.rules.issue_links import LINKS, read_links
 from node.rules.issue_type import TypeChoice, choose_type
@@ -112,7 +112,7 @@ async def map_step(work: Coming, numbered: Numbered) -> None:
             work.origins["type"] = origin
         return
     target = await _target(work, numbered, value)
-    mapped = map_incoming(numbered, value, target)
+    mapped = map_incoming(numbered, value, target, create=_creator(work, numbered, target))
     if isinstance(mapped, LeftAlone):
         work.log.append(mapped.reason)
         return
@@ -224,13 +224,33 @@ async def _target(work: Coming, numbered: Numbered, value: Value) -> Target:
             step=numbered.number,
             advice="Choose another target for the step, then retry the issue.",
         )
-    allowed = await facts.allowed_values(work.project, work.issue_type, name)
+    creatable = creatable_kind(name, kind) if numbered.step.otherwise == "create" else None
+    if creatable in {VERSIONS, COMPONENTS}:
+        allowed: frozenset[str] | None = await facts.names(work.project, creatable)
+    else:
+        allowed = await facts.allowed_values(work.project, work.issue_type, name)
     target = Target(name=name, kind=kind, allowed=allowed)
     if kind in PEOPLE:
         return Target(name=name, kind=kind, people=await _people(facts, numbered, value, target))
     if kind == "issue":
         return Target(name=name, kind=kind, people=await _twins(work.context.twins, numbered, value, target))
     return target
+
+
+def _creator(work: Coming, numbered: Numbered, target: Target) -> Callable[[str], str] | None:
+    """Return what has a name made that the target lacks, where the step says so and such a thing can be made."""
+    kind = creatable_kind(target.name, target.kind) if numbered.step.otherwise == "create" else None
+    if kind is None:
+        return None
+    context = work.context
+    making = Making(connection=context.connection, allowed=context.may_create, wanted=work.creates)
+
+    def create(name: str) -> str:
+        field_name = target.name if kind == OPTIONS else ""
+        wish = Creation(kind=kind, name=name.strip(), project=work.project, field=field_name)
+        return making.want(wish)
+
+    return create
 
 
 async def _people(facts: TrackerFacts, numbered: Numbered, value: Value, target: Target) -> dict[str, str]:

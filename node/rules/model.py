@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from node.rules.fields import COMPONENTS, OPTIONS
 from node.rules.script.engine import HelperCall
 from node.trackers.issue import CUSTOM, Value
 
@@ -133,14 +134,9 @@ class DraftIssueLink:
         return DraftIssueLink(issue=issue, type=self.type, outward=not self.outward)
 
 
-VERSIONS, COMPONENTS, OPTIONS = "versions", "components", "options"
-CREATABLE = (VERSIONS, COMPONENTS, OPTIONS)
-"""What scripts may have made in our Jira where a connection allows it; also the words of the command line."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creation:
-    """A name that our Jira lacks and a rule wants made: ``kind`` is one of ``CREATABLE``.
+    """A name that our Jira lacks and a rule wants made: ``kind`` is one of ``fields.CREATABLE``.
 
     ``project`` is where; ``field`` is the custom field of an option, with ``custom.`` before its name.
     """

@@ -37,7 +37,7 @@ class Connection:
     project: str
     default_type: str | None
     may_create: tuple[str, ...]
-    """What rules may have made in our Jira: words of ``rules.model.CREATABLE``."""
+    """What rules may have made in our Jira: words of ``rules.fields.CREATABLE``."""
     description: str
     created_ms: int
     last_sync_ms: int | None

@@ -6,7 +6,8 @@ two issues that need the same name at once get one.
 
 from __future__ import annotations
 
-from node.rules.model import COMPONENTS, VERSIONS, Creation
+from node.rules.fields import COMPONENTS, VERSIONS
+from node.rules.model import Creation
 from node.sync.site import Site
 from node.trackers.issue import CUSTOM
 

@@ -34,7 +34,7 @@ class Party:
     default_type: str | None
     names: Names
     may_create: AbstractSet[str] = frozenset()
-    """What scripts may have made in our Jira: words of ``rules.model.CREATABLE``."""
+    """What scripts may have made in our Jira: words of ``rules.fields.CREATABLE``."""
 
     @property
     def open(self) -> bool:

@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from node.errors import RuleError
+from node.errors import RuleError, UsageError
 from node.rules.cases import incoming_case, read_case, record_case, run_case
+from node.rules.checks import check_rules
+from node.rules.convert import to_mappings, to_script
 from node.rules.facts import CachedFacts
+from node.rules.fields import CREATABLE
 from node.rules.incoming import IncomingContext, IncomingRules
-from node.rules.model import CREATABLE, Creation, Draft
+from node.rules.model import Creation, Draft
 from node.rules.outgoing import OutgoingContext, OutgoingRules
 from node.rules.plain import plain_result
 from node.rules.preview import preview_incoming
-from node.rules.ruleset import RuleSet, ScriptStep
+from node.rules.ruleset import MappingStep, RuleSet, ScriptStep
 from node.rules.script.sandbox import MontyEngine
 from protocol.replica import Replica
 from tests.support.known_jira import KnownJira
@@ -183,3 +186,70 @@ async def test_a_recorded_case_knows_what_was_allowed(engine: MontyEngine) -> No
     assert await run_case(recorded, rules.ruleset, engine=engine)
     other = rules_of(engine, "issue.fix_versions = []")
     assert "creates" in str(await run_case(recorded, other.ruleset, engine=engine))
+
+
+def mapping(source: str, target: str, **settings: Any) -> RuleSet:
+    step = MappingStep(source=source, target=target, otherwise="create", **settings)
+    return RuleSet(direction="incoming", steps=(step,))
+
+
+async def mapped(ruleset: RuleSet, value: Any, *may_create: str) -> Draft:
+    source = ruleset.steps[0]
+    assert isinstance(source, MappingStep)
+    replica = Replica(issue="h", fields={source.source: value})
+    draft = await IncomingRules(ruleset, version=1).evaluate(replica, context(*may_create))
+    assert isinstance(draft, Draft)
+    return draft
+
+
+async def test_a_mapping_may_have_names_made_too() -> None:
+    """`otherwise = "create"`: what the field lacks is listed, what it has is spelled as here."""
+    draft = await mapped(mapping("fix_versions", "fix_versions"), ["2.0", "3.0"], "versions")
+    assert (draft.fields["fix_versions"], draft.creates) == (["2.0", "3.0"], (version("3.0"),))
+    draft = await mapped(mapping("area", "components"), ["ui", "Core", "CORE"], "components")
+    assert draft.fields["components"] == ["UI", "Core"]
+    assert draft.creates == (Creation(kind="components", name="Core", project="SC"),)
+    draft = await mapped(mapping("sev", "custom.Severity", values={"1": "Odd"}), "1", "options")
+    assert draft.fields["custom.Severity"] == "Odd"
+    assert draft.creates == (Creation(kind="options", name="Odd", project="SC", field="custom.Severity"),)
+
+
+async def test_a_mapping_makes_only_what_its_value_map_gives() -> None:
+    """A value that is not in the map is left out, as without `create`."""
+    draft = await mapped(mapping("v", "fix_versions", values={"next": "3.0"}), ["next", "other"], "versions")
+    assert (draft.fields["fix_versions"], draft.creates) == (["3.0"], (version("3.0"),))
+
+
+async def test_a_mapping_needs_leave_too() -> None:
+    """Without it the issue gets an error with the command, as from a script."""
+    with pytest.raises(RuleError, match="may not create it") as caught:
+        await mapped(mapping("fix_versions", "fix_versions"), ["3.0"])
+    assert "accord connections allow Green_to_Blue versions" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("direction", "target", "message"),
+    [("incoming", "summary", "Nothing can be created for 'summary'"), ("incoming", "status", "Nothing can be created"),
+     ("incoming", "custom.Place", "Nothing can be created"), ("outgoing", "fix_versions", "they create nothing")],
+)  # fmt: skip
+async def test_create_is_refused_where_it_makes_no_sense(direction: Any, target: str, message: str) -> None:
+    """Fields whose names nobody can make, and rules that only read."""
+    step = MappingStep(source=target, target=target, otherwise="create")
+    ruleset = RuleSet(direction=direction, steps=(step,))
+    findings = await check_rules(ruleset, CachedFacts(KnownJira()), project="SC")
+    assert [message in one.message for one in findings if one.severity == "error"] == [True]
+
+
+async def test_a_mapping_that_creates_becomes_a_script_and_a_mapping_again(engine: MontyEngine) -> None:
+    """The script means the same."""
+    ruleset = mapping("fix_versions", "fix_versions")
+    script = to_script(ruleset)
+    assert to_mappings(script) == ruleset
+    replica = Replica(issue="h", fields={"fix_versions": ["2.0", "3.0"]})
+    one = await IncomingRules(ruleset, version=1).evaluate(replica, context("versions"))
+    other = await IncomingRules(script, version=1, engine=engine).evaluate(replica, context("versions"))
+    assert isinstance(one, Draft)
+    assert isinstance(other, Draft)
+    assert (one.fields, one.creates) == (other.fields, other.creates)
+    with pytest.raises(UsageError, match="no simple script"):
+        to_script(mapping("custom.sev", "custom.Severity"), kinds={"custom.Severity": "select"})
