@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from node.errors import RuleError
 from node.rules.facts import TrackerFacts
-from node.rules.fields import COMPONENTS, OPTIONS, VERSIONS, is_custom
+from node.rules.fields import COMPONENTS, OPTIONS, VERSIONS, creatable_kind, is_custom
 from node.rules.model import Creation
 from node.rules.values import find
 from node.trackers.issue import CUSTOM, User
@@ -150,7 +150,7 @@ class ConnectionHelpers:
     async def _choose(self, wish: Creation, *, create: bool) -> str | None:
         """Return the name as it is spelled here or will be once it is made; None where it is missing."""
         if wish.kind == OPTIONS:
-            found = await self._among(wish.field, wish.name)
+            found = await self._option(wish, create=create)
         else:
             found = find(wish.name, await self._facts.names(self._project, wish.kind))
         if found is not None:
@@ -164,6 +164,14 @@ class ConnectionHelpers:
                 advice=f"Use {wish.kind}.get in outgoing rules.",
             )
         return self._making.want(wish)
+
+    async def _option(self, wish: Creation, *, create: bool) -> str | None:
+        """Return an option as it is spelled here. A field that tells none may have none yet, so it may be made."""
+        found = await self._among(wish.field, wish.name)
+        if found is None or not create or self._making is None or OPTIONS not in self._making.allowed:
+            return found
+        told = await self._facts.allowed_values(self._project, None, wish.field) is not None
+        return found if told or creatable_kind(wish.field, await self._facts.kind(wish.field) or "") is None else None
 
     async def _among(self, field: str, name: str) -> str | None:
         """Return the value as it is spelled here; where Jira does not tell its values, the name stays as it is."""

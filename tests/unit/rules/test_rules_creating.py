@@ -142,6 +142,18 @@ async def test_an_option_belongs_to_its_field(engine: MontyEngine) -> None:
     assert (await drafted(engine, f"issue.custom['Note'] = {wish}", "options")).creates == ()
 
 
+async def test_a_field_without_any_option_gets_its_first(engine: MontyEngine) -> None:
+    """Jira tells no options of it, so nothing can be compared: where it is allowed, it is seen to; else it stays."""
+    jira = KnownJira()
+    jira.custom["Empty"] = ("select", ())
+    source = "issue.custom['Empty'] = options.get_or_create('Empty', 'One')"
+    assert (await drafted(engine, source, jira=jira)).creates == ()
+    draft = await drafted(engine, source, "options", jira=jira)
+    assert draft.creates == (Creation(kind="options", name="One", project="SC", field="custom.Empty"),)
+    source = "issue.custom['Note'] = options.get_or_create('Note', 'One')"
+    assert (await drafted(engine, source, "options", jira=jira)).creates == ()
+
+
 async def test_a_version_may_be_for_a_custom_field(engine: MontyEngine) -> None:
     """Fields of the kinds version and several versions choose from the same names."""
     draft = await drafted(engine, "issue.custom['Builds'] = versions.all(['3.0'], create=True)", "versions")
