@@ -23,7 +23,7 @@ from node.store import links, shadows, steps
 from node.store.engine import Transaction
 from node.store.steps import CREATE, FIELDS, Step
 from node.sync.attempts import attempts_in, marker_of
-from node.sync.issue_links import find_by_marker, issue_link_marker, make_issue_link, store_issue_link
+from node.sync.issue_links import drop_begun, issue_link_marker, make_issue_link, store_issue_link
 from node.sync.plan import (
     ISSUE_LINK,
     TRANSITION,
@@ -195,10 +195,7 @@ class Applier:
                     with suppress(TrackerNotFound):
                         await self._site.tracker.delete_worklog(target.ref.id, item_id)
             elif kind == ISSUE_LINK and target.ref is not None:
-                item_id, _ = await find_by_marker(self._site, target.ref.id, before[key].marker)
-                if item_id is not None:
-                    with suppress(TrackerNotFound):
-                        await self._site.tracker.delete_issue_link(item_id)
+                await drop_begun(self._site, target.ref.id, before[key].marker)
             elif kind == "attachment" and target.ref is not None:
                 for item_id in (await self._probe_files(target, {key: before[key].marker})).values():
                     with suppress(TrackerNotFound):

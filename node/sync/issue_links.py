@@ -7,7 +7,9 @@ is found before the call is ours only if the sync made it from its other end, or
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
+from node.errors import TrackerNotFound
 from node.rules.model import DraftIssueLink
 from node.store import links
 from node.store.port import Transaction
@@ -30,6 +32,21 @@ async def find_by_marker(site: Site, issue_id: str, marker: str) -> tuple[str | 
     issue, kind, outward, other_id = json.loads(marker)
     operation = AddIssueLink(DraftIssueLink(issue=issue, type=kind, outward=outward), other_id)
     return await site.tracker.find_issue_link(issue_id, kind, other_id, outward=outward), operation
+
+
+async def drop_begun(site: Site, issue_id: str, marker: str) -> None:
+    """Remove the link that a call of an earlier plan may have made.
+
+    One that is known as ours by now was made from its other end at the same time, and is that end's to remove.
+
+    Raises:
+        TrackerError: our tracker could not be asked.
+    """
+    found, _ = await find_by_marker(site, issue_id, marker)
+    if found is None or await site.store.read(lambda tx: links.is_our_issue_link(tx, found)):
+        return
+    with suppress(TrackerNotFound):
+        await site.tracker.delete_issue_link(found)
 
 
 async def store_issue_link(

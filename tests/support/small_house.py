@@ -184,6 +184,14 @@ class MemoryTracker:
         found = [one.id for one in self.issues[issue_id].links if (one.type, one.outward, one.other_id) == wanted]
         return found[0] if found else None
 
+    async def delete_issue_link(self, link_id: str) -> None:
+        """Delete a link at the issues that have it."""
+        self._called("delete_issue_link")
+        for issue in list(self.issues.values()):
+            kept = tuple(one for one in issue.links if one.id != link_id)
+            if kept != issue.links:
+                self.edit(issue.id, links=kept)
+
     async def delete_comment(self, issue_id: str, comment_id: str) -> None:
         """Delete a comment."""
         self._called("delete_comment")

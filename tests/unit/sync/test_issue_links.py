@@ -10,7 +10,7 @@ import pytest
 from node.rules.model import DraftIssueLink
 from node.store import links, steps
 from node.store.steps import Step
-from node.sync.issue_links import issue_link_marker
+from node.sync.issue_links import drop_begun, issue_link_marker
 from node.sync.leftovers import adopt_leftovers
 from node.sync.plan import ISSUE_LINK, OTHER_END, AddIssueLink, TwinItem
 from node.sync.step_keys import issue_link_key
@@ -88,3 +88,22 @@ async def test_a_link_is_forgotten_at_both_ends(house: House) -> None:
     await house.store.write(lambda tx: links.drop_issue_link(tx, "77"))
     assert await items(house, "1001") == await items(house, "1002") == []
     assert not await house.store.read(lambda tx: links.is_our_issue_link(tx, "77"))
+
+
+async def test_a_link_that_is_not_wanted_any_more_is_removed_unless_its_other_end_made_it(house: House) -> None:
+    """Both ends may ask for one link at once; what one of them stored, the other's forgotten intent does not undo."""
+    linked(house)
+    item = TwinItem(ISSUE_LINK, "<bob1:Blocks", "77", "")
+    link = await house.link(house.tracker.issues["1002"])
+    await house.store.write(
+        lambda tx: links.put_issue_link(
+            tx, link.id, item, connection_id=house.connection, other_id="1001", seen_there=WISH.link.handle
+        )
+    )
+    await drop_begun(house.site, "1001", issue_link_marker(WISH))
+    assert house.tracker.issues["1001"].links
+    await house.store.write(lambda tx: links.drop_issue_link(tx, "77"))
+    await drop_begun(house.site, "1001", issue_link_marker(WISH))
+    assert not house.tracker.issues["1001"].links
+    await drop_begun(house.site, "1001", issue_link_marker(WISH))
+    assert house.tracker.calls.count("delete_issue_link") == 1
