@@ -171,6 +171,7 @@ class Node:
             clock=clock,
             rules=self._rules,
             facts=facts,
+            choices_changed=facts.forget_choices,
             files=files,
             locks=KeyedLocks(),
             browse_url=lambda key: f"{settings.jira.url}/browse/{key}",

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from node.errors import AccordError, TrackerNotFound, TrackerRefused
-from node.store import history, inbox, outbox, problems
+from node.store import awaited, history, inbox, outbox, problems
 from node.store.history import Event
 from node.store.inbox import Received
 from node.store.links import Link
@@ -70,6 +70,7 @@ class Endings:
         for older in await inbox.supersede_older(tx, row.connection_id, row.issue or "", row.id, now):
             await problems.close(tx, stage=problems.INBOX, ref=older)
         await inbox.hold(tx, row.id)
+        await awaited.remember(tx, row.connection_id, row.issue or "", job.asked.missing)
         problem = Problem(
             connection_id=row.connection_id,
             stage=problems.INBOX,
@@ -106,6 +107,7 @@ class Endings:
         if row.issue is not None:
             for older in await inbox.supersede_older(tx, row.connection_id, row.issue, row.id, now):
                 await problems.close(tx, stage=problems.INBOX, ref=older)
+            await awaited.forget(tx, row.connection_id, row.issue)
         await inbox.finish(tx, row.id, code, now)
         await problems.close(tx, stage=problems.INBOX, ref=row.id)
         await self._answer(tx, row, party, code, issue=issue, key=key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.store import history, inbox, links, outbox, problems
+from node.store import awaited, history, inbox, links, outbox, problems
 from node.store.inbox import Received
 from node.store.port import Transaction
 from node.store.problems import Problem
@@ -40,6 +40,7 @@ class Outcomes:
         code = result.code
         if result.issue is not None:
             await links.set_twin(tx, link.id, twin=result.issue, key=result.key, url=result.url)
+            await awaited.arrived(tx, row.connection_id, [result.issue, result.key])
         detail = {"revision": sent.revision, "code": int(code), "text": code.sentence}
         await history.add(tx, incoming_event(row, link, now, "outcome", detail))
         if code.refused and link.state == links.ACTIVE:

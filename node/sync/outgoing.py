@@ -15,7 +15,7 @@ from node.errors import AccordError, TrackerError, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Origin, Shared, Skip
 from node.rules.ruleset import is_visual
-from node.store import connections, history, inbox, links, outbox, problems, shadows, steps
+from node.store import awaited, connections, history, inbox, links, outbox, problems, shadows, steps
 from node.store.errors import StoreError
 from node.store.history import Event
 from node.store.links import Link
@@ -243,6 +243,8 @@ class Outgoing:
         )
         await links.update(tx, replace(link, revision=revision))
         await links.set_state(tx, link.id, links.ENDED)
+        if link.twin is not None:
+            await awaited.forget(tx, link.connection_id, link.twin)
         for stage in (problems.OUTCOME, problems.FILE, problems.GONE):
             await problems.close(tx, stage=stage, ref=link.id)
         await outbox.enqueue(

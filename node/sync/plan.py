@@ -1,7 +1,8 @@
 """Turns what we want in our issue into the fewest calls to the tracker. Pure: plans, calls nothing.
 
-Order matters to a reader of the issue: the issue itself, its status, files (texts refer to them), then comments in
-the order in which they were written. What the sync did not make is never edited or removed.
+Names that our Jira lacks come first. Then the order matters to a reader of the issue: the issue itself, its status,
+files (texts refer to them), then comments in the order in which they were written. What the sync did not make is never
+edited or removed.
 """
 
 from __future__ import annotations
@@ -11,18 +12,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog
+from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftIssueLink, DraftWorklog
 from node.trackers.issue import Value
 
 
 @dataclass(frozen=True, slots=True)
 class TwinItem:
-    """A comment, file or worklog of our issue that the sync made for one of the peer's."""
+    """A comment, file, worklog or link of our issue that the sync made for one of the peer's."""
 
     kind: str
     handle: str
     item_id: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provide:
+    """See to it that our Jira has a name that fields of the issue are about to be set to."""
+
+    creation: Creation
+    fields: frozenset[str]
+    """Those that cannot be written without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +102,46 @@ class AddWorklog:
 
 
 @dataclass(frozen=True, slots=True)
-class Remove:
-    """Remove our copy of a comment, file or worklog that the peer no longer has or shares."""
+class AddIssueLink:
+    """Link our issue with another of ours."""
+
+    link: DraftIssueLink
+    other_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimIssueLink:
+    """Let our issue's replicas have a say in a link that the sync made from its other end."""
 
     item: TwinItem
 
 
-Operation: TypeAlias = Create | Edit | Move | Perform | AddComment | EditComment | Attach | AddWorklog | Remove
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove our copy of a comment, file, worklog or link that the peer no longer has or shares."""
+
+    item: TwinItem
+
+
+Operation: TypeAlias = (
+    Provide
+    | Create
+    | Edit
+    | Move
+    | Perform
+    | AddComment
+    | EditComment
+    | Attach
+    | AddWorklog
+    | AddIssueLink
+    | ClaimIssueLink
+    | Remove
+)
+
+ISSUE_LINK = "issue link"
+"""The kind of a twin item that is a link between two issues of ours."""
+OTHER_END = "other end"
+"""The digest of such a link in the eyes of the issue at its other end: ours as well, but not that issue's to remove."""
 
 STATUS = "status"
 TRANSITION = "transition"
@@ -115,14 +158,22 @@ def digest(text: str) -> str:
 def plan_create(draft: Draft) -> list[Operation]:
     """Plan an issue that does not exist here yet, with all that belongs to it."""
     fields, workflow = _parted({name: value for name, value in wishes(draft).items() if value is not None}, draft)
-    return [Create(draft.project, fields), *workflow, *plan_items(draft, ())]
+    return [*_plan_names(draft, fields), Create(draft.project, fields), *workflow, *plan_items(draft, ())]
 
 
 def plan_update(draft: Draft, write: Mapping[str, Value], items: Sequence[TwinItem]) -> list[Operation]:
     """Plan the changes of an issue that exists: ``write`` is what the merge decided."""
     fields, workflow = _parted(write, draft)
     edit: list[Operation] = [Edit(fields)] if fields else []
-    return [*edit, *workflow, *plan_items(draft, items)]
+    return [*_plan_names(draft, fields), *edit, *workflow, *plan_items(draft, items)]
+
+
+def _plan_names(draft: Draft, fields: Mapping[str, Value]) -> list[Operation]:
+    """Plan what has to be made first; what no field that is written needs is not made."""
+    needed = [
+        (one, frozenset(name for name, value in fields.items() if one.is_for(name, value))) for one in draft.creates
+    ]
+    return [Provide(one, names) for one, names in needed if names]
 
 
 def _parted(write: Mapping[str, Value], draft: Draft) -> tuple[dict[str, Value], list[Operation]]:
@@ -188,5 +239,5 @@ def _is_gone(item: TwinItem, draft: Draft) -> bool:
         "attachment": draft.attachments,
         "worklog": draft.worklogs,
     }
-    collection = wanted[item.kind]
+    collection = wanted.get(item.kind)
     return collection is not None and all(entry.handle != item.handle for entry in collection)

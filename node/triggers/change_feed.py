@@ -93,6 +93,7 @@ class ChangeFeed:
         rows = await self._site.store.read(lambda tx: changes.due(tx, now, limit=BATCH))
         looks: dict[str, Look] = {}
         needless: list[int] = []
+        double: list[tuple[int, Change]] = []
         for row in rows:
             if row.id in self._taken:
                 continue
@@ -100,7 +101,14 @@ class ChangeFeed:
             if change is None:
                 needless.append(row.id)
                 continue
+            if change.other_id is not None:
+                double.append((row.id, change))
+                continue
             looks[change.issue_id] = join(looks.get(change.issue_id), row, change)
+        if double:
+            await self._site.store.write(lambda tx: _part(tx, double, now))
+            self._looked.set()
+            return await self._find()
         linked = await self._site.store.read(lambda tx: links.linked_ids(tx, list(looks)))
         if len(linked) < len(looks):
             for row in await self._site.store.read(lambda tx: changes.requests_of(tx, list(looks))):
@@ -225,3 +233,11 @@ class ChangeFeed:
 async def _forget(tx: Transaction, ids: Sequence[int]) -> None:
     await changes.done(tx, ids)
     await problems.close_of_forgotten_changes(tx)
+
+
+async def _part(tx: Transaction, double: Sequence[tuple[int, Change]], now_ms: int) -> None:
+    """Make two notices of one that names two issues, so that each is looked at for itself."""
+    for _, change in double:
+        for issue in (change.issue_id, change.other_id):
+            await changes.add(tx, source=changes.WEBHOOK, now_ms=now_ms, issue=issue)
+    await changes.done(tx, [row_id for row_id, _ in double])

@@ -16,20 +16,20 @@ from node.rules.script import words
 from node.rules.script.engine import Direction
 
 _MAKERS = {
-    "comments": "Comments()", "attachments": "Attachments()", "worklogs": "Worklogs()", "workflow": "Workflow()",
-    "jira": "Jira()", "users": "Users()", "versions": "_versions()", "components": "_components()",
-    "options": "Options()", "sync": "Sync()", "dates": "Dates()",
+    "comments": "Comments()", "attachments": "Attachments()", "worklogs": "Worklogs()", "links": "Links()",
+    "workflow": "Workflow()", "jira": "Jira()", "users": "Users()", "versions": "_versions()",
+    "components": "_components()", "options": "Options()", "sync": "Sync()", "dates": "Dates()",
 }  # fmt: skip
 _NOTES = ("_w", "_at")
 _UNUSED: Mapping[Direction, frozenset[str]] = {
     "outgoing": frozenset({"_incoming"}),
     "incoming": frozenset({"_outgoing", "_text_of"}),
 }
-_ENTRIES = frozenset({"_note", "_plain_list"})
+_ENTRIES = frozenset({"_note", "_link", "_plain_list", "_plain_links"})
 _FILES = ("objects", "export", "entries", "questions", "texts", "run")
 REHEARSAL = (
     "_evaluate(lambda *_: None, 0, {'issue': {}, 'replica': {}, 'previous': None, 'first_sync': False, 'now': '', "
-    "'impersonation': False, 'known': None})"
+    "'known': None})"
 )
 """An evaluation of nothing: it leaves nothing behind that the next one does not replace."""
 

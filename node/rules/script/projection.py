@@ -15,6 +15,7 @@ from node.errors import RuleError
 from node.rules.comments import format_comment, format_worklog
 from node.rules.script import words
 from node.rules.script.engine import Direction, Plain, ScriptInputs, ScriptSchema
+from node.rules.values import PEOPLE
 from node.trackers.issue import CUSTOM
 
 
@@ -31,11 +32,12 @@ class Reads:
 def job_for(inputs: ScriptInputs, direction: Direction, schema: ScriptSchema, reads: Reads, now: str) -> dict[str, Any]:
     """Return what the box gets for one issue, as JSON values."""
     outgoing = direction == "outgoing"
-    issue = _flat_issue(inputs.issue, schema if outgoing else None, reads.issue)
+    issue = _with_people(_flat_issue(inputs.issue, reads.issue), inputs.people, schema)
     target = _flat(inputs.replica if outgoing else inputs.draft)
     if outgoing:
         issue, replica = _some(issue, reads.issue), _some(target, reads.replica)
     else:
+        target = _with_people(target, inputs.people, schema)
         issue = _some(_laid_over(issue, target), reads.issue)
         replica = _with_authors(_some(_flat(inputs.replica), reads.replica))
     previous = None if inputs.previous is None else _some(_flat(inputs.previous), reads.previous)
@@ -45,7 +47,6 @@ def job_for(inputs: ScriptInputs, direction: Direction, schema: ScriptSchema, re
         "previous": previous,
         "first_sync": inputs.first_sync,
         "now": now if reads.clock else "",
-        "impersonation": schema.impersonation,
         "known": _known(schema, reads.issue),
     }
 
@@ -88,7 +89,7 @@ def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str
             fields.update({f"{CUSTOM}{custom}": entry for custom, entry in value.items()})
         elif name not in allowed:
             raise RuleError(f"The script's worker answered with a field that cannot be set: {name[:60]!r}.")
-        elif name in words.COLLECTIONS or (name == "key" or (name == "project" and direction == "incoming")):
+        elif name in words.COLLECTIONS or name == "key" or (name in ("project", "links") and direction == "incoming"):
             changes[name] = value
         else:
             fields[name] = value
@@ -155,11 +156,23 @@ def _kind(value: Any) -> str:
     return "None" if value is None else kinds[type(value)]
 
 
-def _people(value: Any) -> Any:
-    """Mark the ids of people in a custom field as what they are: an id says something here and never leaves."""
-    if isinstance(value, list):
-        return [_people(entry) for entry in value]
-    return {"id": value, "display_name": None, "email": None} if isinstance(value, str) else value
+def _with_people(flat: dict[str, Any], people: Mapping[str, Plain], schema: ScriptSchema) -> dict[str, Any]:
+    """Return an issue or draft of ours in which ids of users are persons: an id says something only here."""
+
+    def person(value: Any) -> Any:
+        if isinstance(value, list):
+            return [person(entry) for entry in value]
+        if not isinstance(value, str):
+            return value
+        return dict(people.get(value) or {"id": value, "display_name": None, "email": None})
+
+    named = {name: person(value) if name in words.USERS else value for name, value in flat.items()}
+    if "custom" in flat:
+        named["custom"] = {
+            name: person(value) if name in schema.custom and schema.custom[name].kind in PEOPLE else value
+            for name, value in flat["custom"].items()
+        }
+    return named
 
 
 def _with_authors(flat: dict[str, Any]) -> dict[str, Any]:
@@ -171,13 +184,9 @@ def _with_authors(flat: dict[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _flat_issue(issue: Plain, schema: ScriptSchema | None, names: frozenset[str] | None) -> dict[str, Any]:
+def _flat_issue(issue: Plain, names: frozenset[str] | None) -> dict[str, Any]:
     flat = {name: issue[name] for name in _fields(words.ISSUE_FIELDS, names) if issue.get(name) is not None}
     custom = {name: value for name, value in (issue.get("custom") or {}).items() if value is not None}
-    for name in custom if schema is not None else ():
-        known = schema.custom.get(name) if schema is not None else None
-        if known is not None and known.kind in ("user", "multi-user"):
-            custom[name] = _people(custom[name])
     if custom:
         flat["custom"] = custom
     return flat
@@ -191,7 +200,7 @@ def _flat(shared: Plain) -> dict[str, Any]:
             custom[name.removeprefix(CUSTOM)] = value
         else:
             flat[name] = value
-    for name in (*words.COLLECTIONS, "key", "project"):
+    for name in (*words.ENTRIES, "key", "project"):
         if shared.get(name) is not None:
             flat[name] = shared[name]
     if custom:
@@ -201,7 +210,7 @@ def _flat(shared: Plain) -> dict[str, Any]:
 
 def _laid_over(issue: dict[str, Any], draft: dict[str, Any]) -> dict[str, Any]:
     both = {**issue, **draft}
-    for name in words.COLLECTIONS:
+    for name in words.ENTRIES:
         if issue.get(name) and draft.get(name):
             both[name] = [*issue[name], *draft[name]]
     if "custom" in issue and "custom" in draft:
