@@ -355,10 +355,10 @@ class Incoming:
         # What people changed unseen is left out of all that follows, so that the notice of it still finds a change.
         before = shadow.issue if shadow else None
         after = with_items(with_fields(before, applied.written), draft, items) if before else None
+        if link.sent is None:  # the issue came into being by the peer's wish
+            before, after = None, await self._as_born(job.party, link, after, frozenset(draft.fields))
         holds = field_values(after) if after else {}
-        born = link.sent is None  # the issue came into being by the peer's wish
-        written = frozenset(draft.fields if born else applied.written)
-        sent, key = await self._adopted(job.party, link, None if born else before, after, written)
+        sent, key = await self._adopted(job.party, link, before, after, frozenset(applied.written))
         others = [
             one
             for one in await site.store.read(lambda tx: links.of_issue(tx, link.issue_id))
@@ -418,10 +418,33 @@ class Incoming:
         site.wake_sender(job.party.id)
         if applied.refused:
             return Settled.HELD
-        for file in draft.attachments or ():
-            if self._in_use[job.party.id, file.blob] == 1:
-                await site.files.release(job.party.id, file.blob)
+        await self._release(job.party, draft)
         return Settled.DONE
+
+    async def _release(self, party: Party, draft: Draft) -> None:
+        """Let go of files that are in our tracker now, unless another issue is just being given them."""
+        for file in draft.attachments or ():
+            if self._in_use[party.id, file.blob] == 1:
+                await self._site.files.release(party.id, file.blob)
+
+    async def _as_born(self, party: Party, link: Link, issue: Issue | None, given: AbstractSet[str]) -> Issue | None:
+        """Return a new issue with what our tracker filled in by itself, if our rules let any of that out (1 call).
+
+        Nobody here chose those values: known from the beginning, they are no change that would go to the peer.
+        """
+        try:
+            out = await self._fields_out(party, link, issue) if issue is not None else None
+        except RuleError:
+            return issue
+        if issue is None or out is None:
+            return issue
+        content, origins = out
+        sources = [origins[name].sources if name in origins else frozenset() for name in content["fields"]]
+        if all(one and one <= given for one in sources):
+            return issue
+        believed_values = field_values(issue)
+        shown = await self._site.tracker.issue(link.issue_id)
+        return with_fields(shown, {name: value for name, value in believed_values.items() if name in given})
 
     async def _adopted(
         self,
@@ -443,6 +466,8 @@ class Incoming:
         if new is None:
             return link.sent, False
         content, origins = new
+        if before is None:
+            origins = {}  # of an issue that has just been made, everything
         sent = adopt(link.sent, old[0] if old else None, content, written=written, origins=origins)
         return sent, content.get("key") is not None
 

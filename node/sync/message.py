@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +24,11 @@ class ReplicaMessage:
     """Names of the fields that our people changed since what was sent before."""
 
 
-def replica_message(
-    names: Names, link: Link, issue: Issue, replica: Replica, *, born_with: AbstractSet[str] = frozenset()
-) -> ReplicaMessage:
-    """Return the next message of a link. The same state of link and issue gives the same message.
-
-    ``born_with`` names fields that hold what our tracker filled in when the sync made the issue.
-    """
+def replica_message(names: Names, link: Link, issue: Issue, replica: Replica) -> ReplicaMessage:
+    """Return the next message of a link. The same state of link and issue gives the same message."""
     revision = link.revision + 1
     content = content_of(replica)
-    changed = frozenset(changed_fields(link.sent, content)) - born_with
+    changed = frozenset(changed_fields(link.sent, content))
     # A field that only ever held what the peer or the tracker gave it is not among them: nobody here changed it.
     earlier = {name: number for name, number in link.sent_changed.items() if name in replica.fields}
     message = IssueReplica(
