@@ -29,17 +29,13 @@ PATIENCE_SECONDS = 1800.0
     help="Jira REST issues to load into Blue's Jira, one JSON object a line (.jsonl or .jsonl.gz).",
 )  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=1), help="Load no more than so many issues.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(
     "--keep", type=click.Path(path_type=Path, file_okay=False),
     help="Work in this folder and keep it (logs, databases), instead of a temporary one.",
 )  # fmt: skip
 @click.pass_obj
-def demo(
-    terminal: Terminal, once: bool, issues: Path | None, limit: int | None, as_json: bool, keep: Path | None
-) -> None:
+def demo(terminal: Terminal, once: bool, issues: Path | None, limit: int | None, keep: Path | None) -> None:
     """Run two organisations on this machine and keep their Jiras in step."""
-    terminal.as_json = terminal.as_json or as_json
     with tempfile.TemporaryDirectory(prefix="accord-demo-", ignore_cleanup_errors=True) as temporary:
         root = keep.resolve() if keep else Path(temporary)
         if once or terminal.as_json:
@@ -123,10 +119,10 @@ def _print(terminal: Terminal, summary: Summary) -> None:
     if report.refused:
         terminal.say(f"\n{len(report.refused)} issues hold what Jira itself refuses; each is an error on that issue:")
         for key, text in report.refused.items():
-            terminal.out.print(f"  {key}: {text}", markup=False, highlight=False)
+            terminal.quote(f"  {key}: {text}")
     if report.differences:
         terminal.say(f"\n[red]{len(report.differences)} differences:[/red]")
         for line in report.differences:
-            terminal.out.print(f"  {line}", markup=False, highlight=False)
+            terminal.quote(f"  {line}")
     else:
         terminal.say("\n[green]No differences.[/green]")

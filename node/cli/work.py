@@ -46,7 +46,9 @@ def sync(terminal: Terminal, connection: str, keys: tuple[str, ...]) -> None:
     others = [one for one in results if one["result"] not in {"queued", "unchanged"}]
     if not terminal.data({"results": results}):
         shown: Sequence[dict[str, Any]] = results if len(results) <= BATCH else others
-        terminal.table(("Issue", "Result", "Why"), [(one["key"], one["result"], _why(one)) for one in shown], empty="")
+        terminal.table(
+            ("Issue", "Result", "Why"), [(one["key"], one["result"], _why(one)) for one in shown], empty="", prose=True
+        )
         counted = Counter(one["result"] for one in others)
         rest = "".join(f"; {number} {_RESULTS[result]}" for result, number in sorted(counted.items()))
         terminal.say(f"{len(results) - len(others)} of {len(results)} issues are on their way or in step{rest}.")
@@ -82,6 +84,7 @@ def status(terminal: Terminal, key: str) -> None:
                 for event in link["history"]
             ],
             empty="  nothing happened yet",
+            prose=True,
         )
     show_problems(terminal, data["problems"])
 
@@ -105,7 +108,7 @@ def queue(terminal: Terminal) -> None:
     changes = data["changes"]
     terminal.say(f"Notices from Jira: {sum(changes.values())} waiting, {changes.get('held', 0)} of them held")
     terminal.table(
-        ("Connection", "State", "To send", "Sent, no receipt", "To apply", "Held", "Oldest"),
+        ("Connection", "State", "To send", "No receipt", "To apply", "Held", "Oldest"),
         [
             (
                 one["connection"], one["state"], one["outgoing"]["queued"], one["outgoing"]["sealed"],
@@ -115,6 +118,7 @@ def queue(terminal: Terminal) -> None:
             for one in data["connections"]
         ],
         empty="There are no connections yet. Begin with: accord invite",
+        spare=("State", "Oldest"),
     )  # fmt: skip
 
 
@@ -137,9 +141,8 @@ def show_problems(terminal: Terminal, problems: Sequence[dict[str, Any]]) -> Non
         where = " ".join(part for part in (one["connection"], one["issue_key"]) if part)
         times = f", {one['count']} times" if one["count"] > 1 else ""
         terminal.say(f"[red]{one['id']}[/red] [bold]{escape(where)}[/bold] since {when(one['first_ms'])}{times}")
-        terminal.out.print(f"  {one['message']}", markup=False, highlight=False, soft_wrap=True)
-        if one["advice"]:
-            terminal.out.print(f"  {one['advice']}", markup=False, highlight=False, soft_wrap=True)
+        terminal.quote(f"  {one['message']}")
+        terminal.quote(f"  {one['advice']}" if one["advice"] else "")
 
 
 @click.command()

@@ -1,0 +1,57 @@
+"""The command line as people and scripts meet it: on 80 columns, with --json in either place, and with Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.served import REPOSITORY, home, pair
+
+INTERRUPTED = """
+import importlib.abc, os, signal, sys
+
+MODULE = sys.argv[1]
+
+class Interrupts(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == MODULE:
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have it ignored
+sys.meta_path.insert(0, Interrupts())
+from node.__main__ import main
+sys.argv = ["accord", "--version"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["node.cli", "rich.console", "aiohttp", "node.sandbox.app", "importlib.metadata"])
+async def test_ctrl_c_while_the_command_line_is_loaded_says_nothing(module: str) -> None:
+    """The first second of a command goes into imports; an interrupt there ends it without a trace of ours."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", INTERRUPTED, module, cwd=REPOSITORY,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, out, err) == (130, b"", b"")
+
+
+async def test_json_in_either_place_and_tables_on_80_columns(tmp_path: Path) -> None:
+    """A flag means the same before and after a command; on a narrow terminal no name is folded and no word broken."""
+    async with home(tmp_path, "blue", "UD") as blue, home(tmp_path, "green", "SC") as green:
+        await pair(blue, green)
+        for command in (("queue",), ("rules", "show", "Blue_to_Green")):
+            before, after = await blue.accord("--json", *command), await blue.accord(*command, "--json")
+            assert before.data.keys() == after.data.keys()
+
+        for command in (("connections",), ("queue",)):
+            shown = await blue.on_a_screen(*command)
+            assert "Blue_to_Green" in shown.split(), shown
+            assert all(len(line) <= 80 for line in shown.splitlines()), shown
+        for command in (("check",), ("connections",)):
+            whole = (await blue.accord(*command)).out.split()
+            narrow = await blue.on_a_screen(*command, columns=50)
+            assert set(narrow.split()) <= {*whole, *(f"{word}:" for word in whole)}, narrow
