@@ -74,6 +74,8 @@ CATCH_UP_SECONDS = 30.0
 """How long received messages wait at the start for changes of our own people to be looked at."""
 TROUBLE_SECONDS = 30.0
 """How long a part of the node that met a fault of its own waits before it goes on."""
+_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+"""Hosts to listen on that are no address at which another machine finds this one."""
 PAIRING_SECONDS = 1.0
 """How often a node with an open invitation looks whether the connection has come into being."""
 
@@ -274,6 +276,7 @@ class Node:
                 poller=self._poller,
                 tracker=self._tracker,
                 store=self._store,
+                address_warning=self._address_warning,
                 connected=self._connected,
             )
         ).add_routes(admin)
@@ -337,6 +340,15 @@ class Node:
             "last_sweep_ms": self._poller.last_ms,
             "last_webhook_ms": self._intake.last_ms,
         }
+
+    def _address_warning(self) -> str:
+        host = self._settings.node.host
+        if self._settings.node.public_url is not None or host not in _LOCAL_HOSTS:
+            return ""
+        return (
+            f"Partners are told the address {self.public_url}, at which only a node on this machine reaches this one. "
+            "Set node.public_url in accord.toml to the address that they can use, and start the node anew, first."
+        )
 
     async def _ready(self) -> dict[str, Any]:
         """Ready means: the store answers, and the newest sweep has shown that Jira does."""

@@ -121,11 +121,12 @@ def _cell(value: object) -> Text:
 
 
 def takes_json(command: click.Command) -> click.Command:
-    """Let a command, or each of a group's, take ``--json`` itself too, where people look for it first."""
+    """Let a command, and each of a group's, take ``--json`` itself too, where people look for it first."""
     if isinstance(command, click.Group):
         for one in command.commands.values():
             takes_json(one)
-        return command
+        if not command.invoke_without_command:
+            return command
 
     def asked(context: click.Context, _option: click.Parameter, given: bool) -> None:
         terminal = context.find_object(Terminal)

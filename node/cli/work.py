@@ -116,6 +116,7 @@ def queue(terminal: Terminal) -> None:
                 when(one["outgoing"]["oldest_ms"]) if one["outgoing"]["oldest_ms"] else "",
             )
             for one in data["connections"]
+            if one["state"] != "closed" or one["outgoing"]["queued"] or one["outgoing"]["sealed"]
         ],
         empty="There are no connections yet. Begin with: accord invite",
         spare=("State", "Oldest"),

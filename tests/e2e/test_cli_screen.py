@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.served import REPOSITORY, home, pair
+from tests.support.served import REPOSITORY, home, init, pair
 
 INTERRUPTED = """
 import importlib.abc, os, signal, sys
@@ -55,3 +55,32 @@ async def test_json_in_either_place_and_tables_on_80_columns(tmp_path: Path) -> 
             whole = (await blue.accord(*command)).out.split()
             narrow = await blue.on_a_screen(*command, columns=50)
             assert set(narrow.split()) <= {*whole, *(f"{word}:" for word in whole)}, narrow
+
+
+@pytest.mark.timeout(240)  # some fifteen commands, each a process that starts
+async def test_a_pairing_that_does_not_go_on_says_why(tmp_path: Path) -> None:
+    """Blue is away when Green accepts: accept, connections, check and errors all name the reason."""
+    async with home(tmp_path, "blue", "UD") as blue, home(tmp_path, "green", "SC") as green:
+        await asyncio.gather(init(blue, "Blue"), init(green, "Green"))
+        await asyncio.gather(blue.serve(), green.serve())
+        wrong = await blue.accord("invite", "Green", "--project", "UD", "--default-type", "Nope")
+        assert (wrong.status, "'Nope'" in wrong.err, "Task" in wrong.err) == (1, True, True)
+        invited = await blue.accord("invite", "Green", "--project", "UD")
+        assert "only a node on this machine" in invited.out
+        code = next(word for word in invited.out.split() if word.startswith("accord1."))
+        listed = await blue.accord("connections", "--json")
+        assert code not in listed.out
+        await blue.terminate()
+
+        wrong = await green.accord("accept", code, "--project", "SC", "--yes", "--default-type", "Nope")
+        assert (wrong.status, "'Nope'" in wrong.err, "Task" in wrong.err) == (1, True, True)
+        accepted = await green.accord("accept", code, "--project", "SC", "--yes")
+        assert (accepted.status, "cannot be reached" in accepted.out) == (0, True)
+        for command, status in (("connections", 0), ("check", 3), ("errors", 3)):
+            said = await green.accord(command)
+            assert (said.status, "cannot be reached" in said.out) == (status, True), said
+        assert (await green.accord("close", "Green_to_Blue", "--yes")).status == 0
+        hidden = await green.accord("connections")
+        assert ("Green_to_Blue" in hidden.out, "--all" in hidden.out) == (False, True)
+        assert "Green_to_Blue" in (await green.accord("connections", "--all")).out
+        assert (await green.accord("errors")).status == 0
