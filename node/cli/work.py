@@ -90,7 +90,24 @@ def status(terminal: Terminal, key: str) -> None:
 
 
 def _detail(detail: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: {_short(value)}" for name, value in detail.items() if value not in (None, [], ""))
+    """Say what an event was about: what moved, what was answered, and the rest by its name."""
+    moved = ", ".join([*detail.get("fields", ()), *detail.get("items", ())])
+    told = [moved, *(str(detail.get(name) or "") for name in _SENTENCES)]
+    known = {"revision", "fields", "items", *_SENTENCES}
+    if detail.get("text"):
+        known.add("code")
+    told += [
+        f"{name}: {_short(value)}"
+        for name, value in detail.items()
+        if name not in known and value not in (None, [], "")
+    ]
+    words = "; ".join(one for one in told if one)
+    revision = f"revision {detail['revision']}" if detail.get("revision") else ""
+    return ": ".join(one for one in (revision, words) if one)
+
+
+_SENTENCES = ("text", "reason")
+"""Parts of an event that are sentences already."""
 
 
 def _short(value: object) -> str:
@@ -126,13 +143,17 @@ def queue(terminal: Terminal) -> None:
 @click.command()
 @click.pass_obj
 def errors(terminal: Terminal) -> None:
-    """Show what cannot go on by itself, and what to do about it. Exit status 3 when there is anything."""
+    """Show what cannot go on by itself, and what to do about it. Exit status 3 when there is anything.
+
+    Notes, which need nothing to be done, are shown for a day and do not count.
+    """
     data = terminal.node.call("GET", "/api/v1/errors")
+    wrong = [one for one in data["problems"] if not one["note"]]
     if not terminal.data(data):
         show_problems(terminal, data["problems"])
-        if not data["problems"]:
+        if not wrong:
             terminal.say("Nothing is wrong.")
-    if data["problems"]:
+    if wrong:
         raise SystemExit(3)
 
 
@@ -141,7 +162,8 @@ def show_problems(terminal: Terminal, problems: Sequence[dict[str, Any]]) -> Non
     for one in problems:
         where = " ".join(part for part in (one["connection"], one["issue_key"]) if part)
         times = f", {one['count']} times" if one["count"] > 1 else ""
-        terminal.say(f"[red]{one['id']}[/red] [bold]{escape(where)}[/bold] since {when(one['first_ms'])}{times}")
+        number = f"{one['id']} note" if one["note"] else f"[red]{one['id']}[/red]"
+        terminal.say(f"{number} [bold]{escape(where)}[/bold] since {when(one['first_ms'])}{times}")
         terminal.quote(f"  {one['message']}")
         terminal.quote(f"  {one['advice']}" if one["advice"] else "")
 

@@ -82,7 +82,7 @@ def _line(side: Side, event: Mapping[str, Any]) -> Text:
     text.append(f"{moment:%H:%M:%S} ", style="dim")
     text.append(f"{side.name} ", style="bold cyan" if side.name == "Blue" else "bold green")
     text.append(f"{_WORDS.get(event['event'], event['event'])} {event['issue_key'] or ''}")
-    fields = event["detail"].get("fields") or []
+    fields = [*event["detail"].get("fields", ()), *event["detail"].get("items", ())]
     extra = ", ".join(fields) if event["event"] in {"sent", "applied"} else event["detail"].get("text", "")
     if extra:
         text.append(f"  {extra}", style="dim")

@@ -17,10 +17,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from node.clock import SystemClock
-from node.errors import TrackerUncertain, TrackerUnreachable
+from node.errors import ConfigError, TrackerUncertain, TrackerUnreachable
+from node.tls import trusting
 from node.trackers.jira.access import Auth, Timeouts
 from node.trackers.jira.client import JiraClient
+from node.transport.client import ClientSettings, PeerClient
+from node.transport.errors import PeerNonsense, PeerUntrusted
 from tests.support.raw_jira import Seen, always, raw_jira, reply
+from tests.support.two_nodes import there
 
 
 def certificate(folder: Path) -> Path:
@@ -97,9 +101,47 @@ async def test_an_untrusted_certificate_ends_before_anything_is_sent(tmp_path: P
     """The token is not shown to whoever sits in between; the message names the certificate."""
     async with tls_jira(certificate(tmp_path)) as url:
         client = JiraClient(url, Auth("token"), clock=SystemClock())
-        with pytest.raises(TrackerUnreachable, match="certificate is not trusted"):
+        with pytest.raises(TrackerUnreachable, match="certificate is not trusted") as refused:
             await client.send("DELETE", "issue/1", what="delete issue 1")
+        assert "tls.ca_file" in refused.value.advice
+        assert "Nothing needs to be done" not in refused.value.advice
         await client.close()
+
+
+async def test_an_authority_of_ones_own_is_trusted_beside_those_of_the_machine(tmp_path: Path) -> None:
+    """With its certificate in a file the same Jira is reached; what the machine trusts is still trusted."""
+    path = certificate(tmp_path)
+    tls = there(trusting(path))
+    async with tls_jira(path) as url:
+        client = JiraClient(url, Auth("token"), clock=SystemClock(), tls=tls)
+        assert await client.get("myself", what="say who we are") == {"ok": True}
+        await client.close()
+    assert len(tls.get_ca_certs()) > 1
+
+
+async def test_a_peer_behind_an_authority_of_ones_own(tmp_path: Path) -> None:
+    """A peer's certificate that nobody knows is named with the setting; with the setting the peer is reached."""
+    path = certificate(tmp_path)
+    async with tls_jira(path) as url:
+        stranger = PeerClient(ClientSettings(allow_private=True), SystemClock())
+        with pytest.raises(PeerUntrusted, match="not trusted") as refused:
+            await stranger.pair(url, b"m1")
+        assert "tls.ca_file" in refused.value.advice
+        await stranger.close()
+        friend = PeerClient(ClientSettings(allow_private=True, tls=trusting(path)), SystemClock())
+        with pytest.raises(PeerNonsense, match="not an Accord node"):
+            await friend.pair(url, b"m1")
+        await friend.close()
+
+
+@pytest.mark.parametrize(("text", "words"), [(None, "cannot be read"), ("not a certificate", "holds no certificate")])
+def test_a_file_of_authorities_that_cannot_be_used_is_named(tmp_path: Path, text: str | None, words: str) -> None:
+    """A wrong path and a wrong file are told apart, before anything is opened."""
+    path = tmp_path / "ca.pem"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        trusting(path)
 
 
 async def test_calls_go_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
