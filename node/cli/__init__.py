@@ -2,7 +2,7 @@
 
 Reading order: `setup` (init, serve, check), `pair` (invite, accept, connections), `work` (sync, status, queue, errors,
 retry), `rules` and `rules_look` (rules as files; preview, compare, record, test, explain), `ledger`, `sandbox` and
-`demo`; `show` prints. Exit status: 0 done, 1 failed, 2 wrong usage, 3 something needs
+`demo`; `show` prints, on `lines`. Exit status: 0 done, 1 failed, 2 wrong usage, 3 something needs
 attention.
 """
 

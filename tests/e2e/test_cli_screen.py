@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from node.clock import SystemClock
+from node.store import problems
+from node.store.engine import Store
+from node.store.problems import Problem
 from tests.support.served import REPOSITORY, home, init, pair
 
 INTERRUPTED = """
@@ -84,3 +88,21 @@ async def test_a_pairing_that_does_not_go_on_says_why(tmp_path: Path) -> None:
         assert ("Green_to_Blue" in hidden.out, "--all" in hidden.out) == (False, True)
         assert "Green_to_Blue" in (await green.accord("connections", "--all")).out
         assert (await green.accord("errors")).status == 0
+
+
+@pytest.mark.timeout(120)
+async def test_what_is_only_to_be_known_is_a_note_and_sets_no_exit_status(tmp_path: Path) -> None:
+    """A script that watches for errors is not woken for a restored partner; people still read of it."""
+    async with home(tmp_path, "blue", "UD") as blue:
+        await init(blue, "Blue")
+        await blue.serve("-v")
+        ended = await blue.terminate()
+        assert "alembic" not in ended.err
+        note = Problem(
+            connection_id=None, stage=problems.PEER, ref=None, issue_key=None, code="Resend", message="It is."
+        )
+        async with await Store.open(blue.folder / "accord.db") as store:
+            await store.write(lambda tx: problems.report(tx, note, now_ms=SystemClock().now_ms()))
+        await blue.serve()
+        said = await blue.accord("errors")
+        assert (said.status, "note" in said.out, "Nothing is wrong" in said.out) == (0, True, True)

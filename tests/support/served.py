@@ -80,10 +80,10 @@ class Home:
         await process.wait()
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r\n", "\n")
 
-    async def serve(self) -> None:
+    async def serve(self, *options: str) -> None:
         """Start the node and wait until it is ready."""
         self.server = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "node", "--dir", str(self.folder), "serve",
+            sys.executable, "-m", "node", "--dir", str(self.folder), "serve", *options,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self._environment(),
         )  # fmt: skip
         await eventually(self._is_up, "the node is up")
