@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from node.errors import UsageError
 from node.transport.client import ClientSettings
 from node.transport.transport import TransportSettings
 from tests.support.peers import PeerNode, paired, until
+from tests.support.tls import certificate, tls_jira
 
 
 @pytest.fixture
@@ -221,6 +223,34 @@ async def test_why_a_pairing_does_not_go_on_is_told_until_it_does(alice: PeerNod
         return await bob.open_problems() == [] and known.reach.last_error is None
 
     await until(over)
+
+
+async def test_a_certificate_that_is_not_trusted_is_told_with_the_setting(
+    alice: PeerNode, bob: PeerNode, tmp_path: Path
+) -> None:
+    """Alice is behind an authority of her own: Bob hears it at once, while pairing and later."""
+    async with tls_jira(certificate(tmp_path)) as url:
+        alice.public_url = url
+        await alice.restart()
+        invited = await alice.connections.invite("Green", project="UD")
+        assert (await bob.connections.accept(invited.code, project="SC")).state == "pending"
+        [problem] = await bob.open_problems()
+        assert (problem.code, "not trusted" in problem.message) == ("PeerUntrusted", True)
+        assert "tls.ca_file" in problem.advice
+        await bob.connections.revoke("Green_to_Blue")
+        assert await bob.open_problems() == []
+
+        alice.public_url = None
+        await alice.restart()
+        _, theirs = await paired(alice, bob)
+        moved: dict[str, str | int] = {"urls": json.dumps([url]), "id": theirs.id}
+        await bob.store.write(lambda tx: tx.execute("UPDATE connection SET peer_urls = :urls WHERE id = :id", moved))
+        await bob.say(theirs.id, 1)
+
+        async def told() -> bool:
+            return [one.code for one in await bob.open_problems()] == ["PeerUntrusted"]
+
+        await until(told)
 
 
 async def test_our_half_of_the_code_stays_to_be_read_out_after_our_own_comparison(
