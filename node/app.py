@@ -63,6 +63,7 @@ from node.triggers.roll_call import RollCall
 from node.triggers.trigger import watched
 from node.triggers.webhook import WebhookIntake
 from protocol.fingerprint import fingerprint
+from protocol.identity import NodeKey
 
 _LOG = logging.getLogger(__name__)
 WEBHOOK_NAME = "Accord"
@@ -74,6 +75,8 @@ CATCH_UP_SECONDS = 30.0
 """How long received messages wait at the start for changes of our own people to be looked at."""
 TROUBLE_SECONDS = 30.0
 """How long a part of the node that met a fault of its own waits before it goes on."""
+_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+"""Hosts to listen on that are no address at which another machine finds this one."""
 PAIRING_SECONDS = 1.0
 """How often a node with an open invitation looks whether the connection has come into being."""
 
@@ -131,14 +134,21 @@ class Node:
             folder.secret(name) for name in ("jira-token", "webhook-token", "api-token")
         )
         keys = KeyFolder(folder.keys, clock.random_bytes)
-        node_key = keys.node_key() if keys.has_node_key() else keys.create_node_key()
-        self._fingerprint = fingerprint(node_key.public)
+        # Two, because each HTTP library changes its own; and before anything is open that would have to be closed.
+        jira_tls, peer_tls = folder.trust(settings), folder.trust(settings)
         self._store = await Store.open(folder.database)
+        try:
+            node_key = await self._identity(keys)
+        except BaseException:
+            await self._store.close()
+            raise
+        self._fingerprint = fingerprint(node_key.public)
         self._tracker = JiraTracker(
             settings.jira.url,
             Auth(token.value, settings.jira.user),
             clock=clock,
             max_parallel=settings.jira.parallel,
+            tls=jira_tls,
         )
         self._ledger = Ledger(self._store, node_key, folder.root, clock)
         max_file = settings.sync.max_file * 1_000_000
@@ -152,7 +162,9 @@ class Node:
             clock=clock,
             settings=TransportSettings(
                 client=ClientSettings(
-                    allow_http=settings.sync.allow_http, allow_private=settings.sync.allow_private_peers
+                    allow_http=settings.sync.allow_http,
+                    allow_private=settings.sync.allow_private_peers,
+                    tls=peer_tls,
                 )
             ),
             hooks=Hooks(
@@ -229,6 +241,18 @@ class Node:
         self._housekeeping = Housekeeping(self._store, clock)
         self._keys, self._node_key = keys, node_key
 
+    async def _identity(self, keys: KeyFolder) -> NodeKey:
+        """Return this node's key; only a node that has never met anybody gets a new one."""
+        if keys.has_node_key():
+            return keys.node_key()
+        if await self._store.read(connection_rows.every):
+            raise ConfigError(
+                f"This node's key {self._folder.keys / 'node.key'} is missing, but its database holds connections.",
+                advice="Restore the folder keys/ from its own backup. If it is lost, this node cannot be who it was: "
+                "make a new one with accord init in another folder, and pair again with each partner.",
+            )
+        return keys.create_node_key()
+
     async def _catch_up(self) -> None:
         """See what people did here while the node was away, before a peer's wish is written over it unseen."""
         try:
@@ -274,6 +298,7 @@ class Node:
                 poller=self._poller,
                 tracker=self._tracker,
                 store=self._store,
+                address_warning=self._address_warning,
                 connected=self._connected,
             )
         ).add_routes(admin)
@@ -337,6 +362,15 @@ class Node:
             "last_sweep_ms": self._poller.last_ms,
             "last_webhook_ms": self._intake.last_ms,
         }
+
+    def _address_warning(self) -> str:
+        host = self._settings.node.host
+        if self._settings.node.public_url is not None or host not in _LOCAL_HOSTS:
+            return ""
+        return (
+            f"Partners are told the address {self.public_url}, at which only a node on this machine reaches this one. "
+            "Set node.public_url in accord.toml to the address that they can use, and start the node anew, first."
+        )
 
     async def _ready(self) -> dict[str, Any]:
         """Ready means: the store answers, and the newest sweep has shown that Jira does."""
@@ -488,7 +522,12 @@ async def check_offline(folder: NodeFolder) -> list[dict[str, Any]]:
     """
     settings = folder.settings()
     clock = SystemClock()
-    tracker = JiraTracker(settings.jira.url, Auth(folder.secret("jira-token").value, settings.jira.user), clock=clock)
+    tracker = JiraTracker(
+        settings.jira.url,
+        Auth(folder.secret("jira-token").value, settings.jira.user),
+        clock=clock,
+        tls=folder.trust(settings),
+    )
     try:
         store = await Store.open(folder.database)
     except AccordError as error:

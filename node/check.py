@@ -102,19 +102,23 @@ class Checks:
     async def _peers(self) -> list[Finding]:
         findings = []
         for row in await self._store.read(connections.every):
-            if row.state != connections.ACTIVE:
+            if row.state not in {connections.ACTIVE, connections.PENDING}:
                 continue
             peer = await self._store.read(partial(streams.peer, connection_id=row.id))
             what = f"connection {row.name}"
             if peer.attempts:
+                times = "once" if peer.attempts == 1 else f"{peer.attempts} times"
+                done = "answer" if row.state == connections.ACTIVE else "pair"
                 findings.append(
                     Finding(
                         what,
                         ERROR,
-                        f"{row.peer_label or 'The peer'} did not answer {peer.attempts} times: {peer.last_error}",
-                        "What waits is kept and sent when it answers. Ask its admin if this goes on.",
+                        f"{row.peer_label or 'The peer'} did not {done} {times}: {peer.last_error}",
+                        peer.advice or "What waits is kept and sent when it answers. Ask its admin if this goes on.",
                     )
                 )
+            elif row.state == connections.PENDING:
+                findings.append(Finding(what, OK, "Not paired yet: it goes on when the other side acts."))
             elif peer.last_heard_ms is not None and self._clock.now_ms() - peer.last_heard_ms > SILENT_MS:
                 findings.append(Finding(what, WARNING, f"{row.peer_label} was not heard of for more than a day."))
             else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import ssl
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from node.errors import ConfigError
 from node.rules.guard import GuardPolicy
+from node.tls import trusting
 
 SETTINGS = "accord.toml"
 USUAL_FOLDER = Path(".accord")
@@ -83,6 +85,13 @@ class GuardSettings(GuardPolicy):
     """Let e-mail addresses pass within summary, description, environment and comments."""
 
 
+class TlsSettings(_Settings):
+    """Whose certificates count, beside those that the machine trusts."""
+
+    ca_file: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    """A file with the certificates (PEM) of authorities of your own; they count for Jira and for peers."""
+
+
 class Settings(_Settings):
     """All of ``accord.toml``."""
 
@@ -90,6 +99,7 @@ class Settings(_Settings):
     jira: JiraSettings
     sync: SyncSettings = SyncSettings()
     guard: GuardSettings = GuardSettings()
+    tls: TlsSettings = TlsSettings()
     users: dict[str, str] = Field(default_factory=dict)
     """The user map: a name or e-mail address of a peer's people, and our user id."""
 
@@ -168,6 +178,14 @@ class NodeFolder:
             raise ConfigError(
                 f"{path} cannot be read: {error.strerror}.", advice="Make it a file that you may read."
             ) from None
+
+    def trust(self, settings: Settings) -> ssl.SSLContext | None:
+        """Return a context that trusts the authorities of ``tls.ca_file`` too, None where there is none.
+
+        Raises:
+            ConfigError: the file cannot be used.
+        """
+        return trusting(None if settings.tls.ca_file is None else self.root / settings.tls.ca_file)
 
     def must_be_free(self) -> None:
         """Raise ConfigError where there is a node already."""

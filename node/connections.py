@@ -22,7 +22,7 @@ from node.rules.fields import CREATABLE
 from node.store import connections, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Store, Transaction
-from node.transport.errors import PeerNonsense, PeerUnknown
+from node.transport.errors import AddressRefused, PeerNonsense, PeerUnknown
 from node.transport.pairing import Self, dump, end, load
 from node.transport.transport import CLOSE_MID, Transport
 from protocol import pairing
@@ -120,7 +120,7 @@ class Connections:
                 )
             connection_id = await connections.insert(
                 tx,
-                name=free_name(name, self._me.label, peer_label, await connections.names(tx)),
+                name=await self._name(tx, name, peer_label),
                 role=Role.INVITER,
                 conn=record.conn,
                 project=project,
@@ -171,11 +171,13 @@ class Connections:
         The same code again goes on with the same connection.
 
         Raises:
-            UsageError: if the code cannot be used, or the inviter does not accept it.
+            UsageError: if the code cannot be used, names no address that this node may call, or the inviter does not
+                accept it.
         """
         invitation = self._read_code(code)
         if name is not None:
             check_name(name)
+        self._must_be_callable(invitation)
         _, known = await self._store.read(lambda reader: _names_and_conn(reader, invitation.connection_id))
         if known is not None and known.state == connections.CLOSED:
             raise UsageError(
@@ -185,7 +187,7 @@ class Connections:
         fresh = (await self._store.read(lambda reader: streams.peer(reader, connection.id))).attempts == 0
         try:
             connection = await self._transport.desk.ask(connection)
-        except (PeerUnknown, PeerNonsense) as error:
+        except (PeerUnknown, PeerNonsense, AddressRefused) as error:
             if known is None and fresh:
                 await self._forget(connection)
             raise UsageError(error.message, advice=error.advice) from None
@@ -213,7 +215,7 @@ class Connections:
         async def store(tx: Transaction) -> int:
             return await connections.insert(
                 tx,
-                name=free_name(name, self._me.label, invitation.terms.label, await connections.names(tx)),
+                name=await self._name(tx, name, invitation.terms.label),
                 role=Role.INVITEE,
                 conn=record.conn,
                 project=project,
@@ -226,6 +228,12 @@ class Connections:
             )
 
         return await self._get(await self._store.write(store))
+
+    async def _name(self, tx: Transaction, name: str | None, peer_label: str) -> str:
+        """Return the name of a new connection, and let a closed one that bears it make way."""
+        chosen = free_name(name, self._me.label, peer_label, await connections.names(tx))
+        await connections.set_aside(tx, chosen)
+        return chosen
 
     async def _forget(self, connection: Connection) -> None:
         """Leave no trace of a code that the inviter refused at once."""
@@ -363,7 +371,8 @@ class Connections:
         """Return all connections with how they stand, oldest first."""
 
         async def look(reader: Reader) -> list[Overview]:
-            return [await overview_of(reader, one) for one in await connections.every(reader)]
+            now_ms = self._clock.now_ms()
+            return [await overview_of(reader, one, now_ms=now_ms) for one in await connections.every(reader)]
 
         return await self._store.read(look)
 
@@ -375,7 +384,8 @@ class Connections:
         """
 
         async def look(reader: Reader) -> Overview:
-            return await overview_of(reader, _found(await connections.by_name(reader, name), name))
+            connection = _found(await connections.by_name(reader, name), name)
+            return await overview_of(reader, connection, now_ms=self._clock.now_ms())
 
         return await self._store.read(look)
 
@@ -392,6 +402,19 @@ class Connections:
 
     async def _get(self, connection_id: int) -> Connection:
         return _found(await self._store.read(lambda reader: connections.get(reader, connection_id)), str(connection_id))
+
+    def _must_be_callable(self, invitation: Invitation) -> None:
+        """Refuse a code at once whose inviter this node would never call: nobody would look for the reason later."""
+        refused: PeerError | None = None
+        for url in invitation.terms.urls:
+            try:
+                self._transport.client.check(url)
+            except AddressRefused as error:
+                refused = error
+            else:
+                return
+        if refused is not None:
+            raise UsageError(f"This code cannot be accepted here. {refused.message}", advice=refused.advice)
 
     def _read_code(self, code: str) -> Invitation:
         with _in_words():

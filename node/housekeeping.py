@@ -25,6 +25,8 @@ KEEP_EVENTS: Final = 50
 """The newest events of each link stay for ever: as many as a person is shown."""
 KEEP_PROBLEMS_MS: Final = 30 * _DAY_MS
 """How long a problem that is over is kept."""
+KEEP_NOTES_MS: Final = _DAY_MS
+"""How long people are told what they need do nothing about."""
 EVERY_SECONDS: Final = 6 * 60 * 60.0
 FIRST_SECONDS: Final = 600.0
 """Not at once: a node that starts has better things to do."""
@@ -73,6 +75,7 @@ class Housekeeping:
 
         async def work(tx: Transaction) -> None:
             await problems.close_of_closed_connections(tx)
+            await problems.close_notes(tx, now_ms - KEEP_NOTES_MS)
             await problems.drop_closed(tx, now_ms - KEEP_PROBLEMS_MS)
             await shadows.drop_unlinked(tx)
             await steps.drop_of_closed_connections(tx)

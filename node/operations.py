@@ -415,6 +415,7 @@ def _shown(problem: Problem, names: dict[int, str]) -> dict[str, Any]:
         "stage": problem.stage,
         "issue_key": problem.issue_key,
         "code": problem.code,
+        "note": problem.code in problems.NOTES,
         "message": problem.message,
         "advice": problem.advice,
         "first_ms": problem.first_ms,

@@ -76,6 +76,8 @@ class Services:
     poller: Poller
     tracker: Tracker
     store: Store
+    address_warning: Callable[[], str]
+    """Says why no partner elsewhere could call this node; empty where one can."""
     connected: Callable[[], Awaitable[None]]
     """Called when a connection was made, paused, resumed or ended: webhooks and sweeps follow."""
 
@@ -129,12 +131,12 @@ class AdminApi:
 
     async def _invite(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Invite)
-        project = await self._known_project(body.project)
+        project, default_type = await self._known_project(body.project, body.default_type)
         invited = await self._s.connections.invite(
             body.peer,
             project=project,
             name=body.name,
-            default_type=body.default_type,
+            default_type=default_type,
             description=body.description,
             valid_seconds=body.hours * 3600,
             only_for=body.fingerprint,
@@ -146,6 +148,7 @@ class AdminApi:
                 "code": invited.code,
                 "expires_ms": invited.expires_ms,
                 "fingerprint": self._s.about()["fingerprint"],
+                "warning": self._s.address_warning(),
             },
             status=201,
         )
@@ -156,20 +159,35 @@ class AdminApi:
 
     async def _accept(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Accept)
-        project = await self._known_project(body.project)
+        project, default_type = await self._known_project(body.project, body.default_type)
         connection = await self._s.connections.accept(
             body.code,
             project=project,
             name=body.name,
-            default_type=body.default_type,
+            default_type=default_type,
             description=body.description,
         )
         await self._s.connected()
-        return answer(await self._one(connection.name), status=201)
+        return answer({**await self._one(connection.name), "warning": self._s.address_warning()}, status=201)
 
-    async def _known_project(self, key: str) -> str:
-        """Return the project's key as Jira spells it. Raises TrackerNotFound where Jira does not know it."""
-        return (await self._s.tracker.project(key.strip())).key
+    async def _known_project(self, key: str, default_type: str | None) -> tuple[str, str | None]:
+        """Return a project's key and an issue type of it as Jira spells them.
+
+        Raises:
+            TrackerNotFound: Jira does not know the project.
+            UsageError: the project has no such type.
+        """
+        project = await self._s.tracker.project(key.strip())
+        if default_type is None:
+            return project.key, None
+        types = {one.name.casefold(): one.name for one in project.issue_types if not one.subtask}
+        known = types.get(default_type.strip().casefold())
+        if known is None:
+            raise UsageError(
+                f"{project.key} has no issue type {default_type!r}.",
+                advice=f"Its issue types are: {', '.join(types.values())}.",
+            )
+        return project.key, known
 
     async def _connections(self, _request: web.Request) -> web.Response:
         counts = await self._s.store.read(links.counts)
@@ -292,7 +310,6 @@ def _shown(overview: Overview, counts: dict[int, int]) -> dict[str, Any]:
         "peer_urls": list(row.peer_urls),
         "verified": row.verified,
         "short_code": {"say": overview.short_code} if overview.short_code else None,
-        "code": overview.code,
         "project": row.project,
         "default_type": row.default_type,
         "may_create": list(row.may_create),
@@ -302,5 +319,6 @@ def _shown(overview: Overview, counts: dict[int, int]) -> dict[str, Any]:
         "last_sync_ms": row.last_sync_ms,
         "last_heard_ms": overview.reach.last_heard_ms,
         "last_error": overview.reach.last_error,
+        "last_error_advice": overview.reach.advice,
         "waiting": {"queued": overview.waiting.queued, "sealed": overview.waiting.sealed},
     }

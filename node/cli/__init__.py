@@ -2,7 +2,7 @@
 
 Reading order: `setup` (init, serve, check), `pair` (invite, accept, connections), `work` (sync, status, queue, errors,
 retry), `rules` and `rules_look` (rules as files; preview, compare, record, test, explain), `ledger`, `sandbox` and
-`demo`; `show` prints. Exit status: 0 done, 1 failed, 2 wrong usage, 3 something needs
+`demo`; `show` prints, on `lines`. Exit status: 0 done, 1 failed, 2 wrong usage, 3 something needs
 attention.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from node.cli import demo, ledger, pair, rules, rules_look, sandbox, setup, work
-from node.cli.show import PlainConsole, Terminal, error
+from node.cli.show import PlainConsole, Terminal, error, takes_json
 from node.config import NodeFolder
 from node.errors import AccordError, UsageError
 from protocol.errors import ProtocolError
@@ -31,7 +31,7 @@ TRACE_VARIABLE = "ACCORD_TRACE"
     "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".accord"), envvar="ACCORD_DIR",
     show_default=True, show_envvar=True, help="The node's folder.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts; also after a command.")
 @click.version_option(version("accord-sync"), prog_name="accord")
 @click.pass_context
 def accord(context: click.Context, folder: Path, as_json: bool) -> None:
@@ -57,7 +57,8 @@ for _command in (
     work.sync, work.status, work.queue, work.errors, work.retry, work.skip,
     rules.rules, rules_look.explain, ledger.ledger, sandbox.sandbox, demo.demo,
 ):  # fmt: skip
-    accord.add_command(_command)
+    # What these two say while they run is for people only.
+    accord.add_command(_command if _command in {setup.serve, sandbox.sandbox} else takes_json(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+import signal
+import sys
 import tempfile
 import time
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
 from node.cli.show import Terminal
-from node.demo.house import pair, two_sides
+from node.demo.house import Side, let_new_issues_enter, pair, two_sides
 from node.demo.jira import Person
 from node.demo.play import Summary, bring_in, compare, count_calls, edit_both, fill, fill_both, until_quiet
 from node.demo.samples import GREEN
 from node.demo.view import watch
+from node.errors import ConfigError
 
 PATIENCE_SECONDS = 1800.0
 """How long a run may take until both sides are quiet; all 800 real issues take a few minutes."""
@@ -29,28 +35,63 @@ PATIENCE_SECONDS = 1800.0
     help="Jira REST issues to load into Blue's Jira, one JSON object a line (.jsonl or .jsonl.gz).",
 )  # fmt: skip
 @click.option("--limit", type=click.IntRange(min=1), help="Load no more than so many issues.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(
     "--keep", type=click.Path(path_type=Path, file_okay=False),
     help="Work in this folder and keep it (logs, databases), instead of a temporary one.",
 )  # fmt: skip
 @click.pass_obj
-def demo(
-    terminal: Terminal, once: bool, issues: Path | None, limit: int | None, as_json: bool, keep: Path | None
-) -> None:
+def demo(terminal: Terminal, once: bool, issues: Path | None, limit: int | None, keep: Path | None) -> None:
     """Run two organisations on this machine and keep their Jiras in step."""
-    terminal.as_json = terminal.as_json or as_json
-    with tempfile.TemporaryDirectory(prefix="accord-demo-", ignore_cleanup_errors=True) as temporary:
-        root = keep.resolve() if keep else Path(temporary)
-        if once or terminal.as_json:
-            summary = asyncio.run(_once(terminal, root, issues, limit))
-            _print(terminal, summary)
-            if summary.report.differences:
-                raise SystemExit(1)
-        else:
-            with suppress(KeyboardInterrupt):
-                asyncio.run(_stay(terminal, root, issues, limit))
+    root = keep.resolve() if keep else None
+    alone = once or terminal.as_json
+    try:
+        status = asyncio.run(_until_told(_in_a_folder(terminal, root, issues, limit, once=alone)))
+    except OSError as error:
+        if keep is None:
+            raise
+        raise ConfigError(f"The demo cannot work in {keep}: {error.strerror}.", advice="Name another folder.") from None
+    if alone and status:
+        raise SystemExit(status)
+    if not alone:
+        with suppress(OSError):  # the terminal may be what ended
             terminal.say("\nEverything has stopped.")
+
+
+async def _until_told(work: Coroutine[Any, Any, int]) -> int:
+    """Return what the work returns; or 128 and the number of the first signal to end, which cancels it.
+
+    The work is waited for in any case. The handlers also count where whoever started us, a script in the background for
+    instance, has SIGINT ignored.
+    """
+    task = asyncio.create_task(work)
+    told: list[int] = []
+
+    def end(number: int) -> None:
+        told.append(number)
+        if len(told) == 1:  # another one must not keep it from stopping what it started
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(name, end, name)
+    try:
+        return await task
+    except (asyncio.CancelledError, OSError):
+        if not told:
+            raise
+        return 128 + told[0]
+
+
+async def _in_a_folder(
+    terminal: Terminal, root: Path | None, issues: Path | None, limit: int | None, *, once: bool
+) -> int:
+    with tempfile.TemporaryDirectory(prefix="accord-demo-", ignore_cleanup_errors=True) as temporary:
+        if not once:
+            await _stay(terminal, root or Path(temporary), issues, limit)
+            return 0
+        summary = await _once(terminal, root or Path(temporary), issues, limit)
+    _print(terminal, summary)
+    return 1 if summary.report.differences else 0
 
 
 async def _once(terminal: Terminal, root: Path, issues: Path | None, limit: int | None) -> Summary:
@@ -101,9 +142,27 @@ async def _stay(terminal: Terminal, root: Path, issues: Path | None, limit: int 
         )
         await bring_in(blue, "Blue_to_Green", keys, lambda _text: None)
         await bring_in(green, "Green_to_Blue", theirs, lambda _text: None)
-        terminal.say(f"Blue's Jira:  [bold]{blue.jira_url}[/bold]    Green's Jira: [bold]{green.jira_url}[/bold]")
-        terminal.say(f"Ask the nodes: accord --dir {blue.folder.root} status {keys[0]}")
+        await let_new_issues_enter(blue, "Blue_to_Green")
+        await let_new_issues_enter(green, "Green_to_Blue")
+        _welcome(terminal, blue, green, keys[0])
         await watch(terminal.out, blue, green)
+
+
+def _welcome(terminal: Terminal, blue: Side, green: Side, key: str) -> None:
+    """Say what there is to try; it is printed once, so that the commands can be copied whole."""
+    terminal.say(f"Blue's Jira:  [bold]{blue.jira_url}[/bold]    Green's Jira: [bold]{green.jira_url}[/bold]")
+    terminal.say("Edit, comment or attach in either. A new issue enters sync by itself and arrives in the other.")
+    terminal.say("Ask the nodes, in another terminal:")
+    for side, command in ((blue, f"status {key}"), (blue, "connections"), (green, "rules show Green_to_Blue")):
+        terminal.copy(f"  {_program()} --dir {shlex.quote(str(side.folder.root))} {command}")
+
+
+def _program() -> str:
+    """Return how this very program is called from anywhere."""
+    script = Path(sys.argv[0])
+    if script.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m node"
+    return shlex.quote(str(script.absolute()))
 
 
 def _print(terminal: Terminal, summary: Summary) -> None:
@@ -123,10 +182,10 @@ def _print(terminal: Terminal, summary: Summary) -> None:
     if report.refused:
         terminal.say(f"\n{len(report.refused)} issues hold what Jira itself refuses; each is an error on that issue:")
         for key, text in report.refused.items():
-            terminal.out.print(f"  {key}: {text}", markup=False, highlight=False)
+            terminal.quote(f"  {key}: {text}")
     if report.differences:
         terminal.say(f"\n[red]{len(report.differences)} differences:[/red]")
         for line in report.differences:
-            terminal.out.print(f"  {line}", markup=False, highlight=False)
+            terminal.quote(f"  {line}")
     else:
         terminal.say("\n[green]No differences.[/green]")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 from typing_extensions import override
 
-from node.cli.rules import indent, plain
+from node.cli.rules import indent
 from node.cli.show import Terminal, when
 
 
@@ -54,7 +54,7 @@ def show(terminal: Terminal, about: str, limit: int, raw: bool) -> None:
         if one["payload"] is None:
             terminal.say(f"    The payload was dropped; its SHA-256 is {one['payload_sha256']}.")
         else:
-            plain(terminal, indent(json.dumps(json.loads(one["payload"]), indent=2, ensure_ascii=False)))
+            terminal.copy(indent(json.dumps(json.loads(one["payload"]), indent=2, ensure_ascii=False)))
     if not data["entries"] and not raw:
         terminal.say(f"Nothing left over {about} yet.")
 
@@ -79,7 +79,7 @@ def verify(terminal: Terminal) -> None:
             mark = "[red]broken[/red]" if chain["broken"] else "[green]whole[/green]"
             terminal.say(f"{chain['connection']}: {chain['rows']} rows{dropped}, {mark}  {chain['head'][:16]}")
             for found in chain["broken"]:
-                plain(terminal, f"    {found['text']}")
+                terminal.quote(f"    {found['text']}")
         for problem in data["problems"]:
             terminal.say(f"[red]{problem}[/red]")
         if data["sound"]:

@@ -36,6 +36,7 @@ def invite(terminal: Terminal, /, peer: str, **options: Any) -> None:
     terminal.say("Send this code to the other admin over a channel that you trust:\n")
     click.echo(data["code"])
     terminal.say("\nThey run: accord accept CODE --project THEIR_PROJECT")
+    _warn(terminal, data)
 
 
 @click.command()
@@ -64,6 +65,12 @@ def accept(terminal: Terminal, /, code: str, yes: bool, **options: Any) -> None:
     data = terminal.node.call("POST", "/api/v1/connections", body)
     if not terminal.data(data):
         _tell_state(terminal, data)
+        _warn(terminal, data)
+
+
+def _warn(terminal: Terminal, data: dict[str, Any]) -> None:
+    if data["warning"]:
+        terminal.say(f"[yellow]Warning:[/yellow] {escape(data['warning'])}")
 
 
 def _tell_state(terminal: Terminal, connection: dict[str, Any]) -> None:
@@ -76,8 +83,16 @@ def _tell_state(terminal: Terminal, connection: dict[str, Any]) -> None:
                 f"Read out [bold]{connection['short_code']['say']}[/bold], type theirs: accord verify {name} CODE"
             )
         terminal.say(f"Send a first issue: accord sync {name} {connection['project']}-1")
-    else:
-        terminal.say(f"{name} waits for the other node; it goes on by itself. See: accord connections")
+        return
+    terminal.say(f"{name} waits for the other node; it goes on by itself. See: accord connections")
+    _tell_reach(terminal, connection)
+
+
+def _tell_reach(terminal: Terminal, connection: dict[str, Any]) -> None:
+    """Say why the peer is not reached, if it is not."""
+    if connection["last_error"]:
+        terminal.quote(f"{connection['name']}: {connection['last_error']}", hang=2)
+        terminal.quote(f"  {connection['last_error_advice']}" if connection["last_error_advice"] else "")
 
 
 @click.command()
@@ -89,25 +104,45 @@ def verify(terminal: Terminal, connection: str, digits: str | None) -> None:
     if digits is None:
         data = terminal.node.call("GET", f"/api/v1/connections/{part(connection)}")
         if not terminal.data(data):
-            code = data.get("short_code")
-            terminal.say(f"Read out: {code['say']}" if code else f"{connection} has no short code to compare.")
+            _tell_digits(terminal, data)
         return
     data = terminal.node.call("POST", f"/api/v1/connections/{part(connection)}/verify", {"digits": digits})
     if not terminal.data(data):
-        terminal.say(f"[green]{connection} is verified.[/green]")
+        terminal.say(f"[green]{connection} is verified here.[/green]")
+        _tell_digits(terminal, data)
+
+
+def _tell_digits(terminal: Terminal, connection: dict[str, Any]) -> None:
+    """Say what to read out; also after our own comparison, because the other admin may not have typed it yet."""
+    name, code = connection["name"], connection["short_code"]
+    if code is None:
+        why = "is verified" if connection["verified"] else f"is {connection['state']}"
+        terminal.say(f"{escape(name)} has no short code to compare: it {why}.")
+        return
+    terminal.say(f"Read out: [bold]{code['say']}[/bold]")
+    if connection["verified"]:
+        terminal.say("Theirs was typed here. They type ours: until they have, the connection is unverified there.")
+    else:
+        terminal.say(f"Type what they read out: accord verify {escape(name)} CODE")
 
 
 @click.group(invoke_without_command=True)
+@click.option("--all", "everything", is_flag=True, help="Closed ones too.")
 @click.pass_context
-def connections(context: click.Context) -> None:
-    """List connections: state, issues in sync, when the peer was last heard of, what rules may create."""
+def connections(context: click.Context, everything: bool) -> None:
+    """List connections: state, issues in sync, when the peer was last heard of, what rules may create.
+
+    Where a peer cannot be reached, the reason stands below.
+    """
     if context.invoked_subcommand is None:
-        _list_connections(context.find_object(Terminal) or context.fail("There is no terminal."))
+        terminal = context.find_object(Terminal) or context.fail("There is no terminal.")
+        _list_connections(terminal, everything=everything)
 
 
-def _list_connections(terminal: Terminal) -> None:
+def _list_connections(terminal: Terminal, *, everything: bool) -> None:
     data = terminal.node.call("GET", "/api/v1/connections")
-    if terminal.data(data):
+    shown = [one for one in data["connections"] if everything or one["state"] != "closed"]
+    if terminal.data({**data, "connections": shown}):
         return
     terminal.table(
         ("Connection", "State", "Peer", "Project", "Issues", "Verified", "Last sync", "Last heard", "May create"),
@@ -117,10 +152,16 @@ def _list_connections(terminal: Terminal) -> None:
                 "yes" if one["verified"] else "no", when(one["last_sync_ms"]), when(one["last_heard_ms"]),
                 ", ".join(one["may_create"]) or "nothing",
             )
-            for one in data["connections"]
+            for one in shown
         ],
         empty="There are no connections yet. Begin with: accord invite PEER --project KEY",
+        spare=("Last sync", "May create", "Peer", "Project", "Verified"),
     )  # fmt: skip
+    for one in shown:
+        if one["state"] != "closed":
+            _tell_reach(terminal, one)
+    if closed := len(data["connections"]) - len(shown):
+        terminal.say(f"{closed} closed: accord connections --all")
 
 
 def _may_create_command(action: str, summary: str) -> click.Command:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from node.admin.client import part
 from node.cli.show import Terminal, when
@@ -95,8 +96,8 @@ def show(terminal: Terminal, connection: str, direction: str | None) -> None:
         published = f"by {shown['author']} on {when(shown['at_ms'])}" if shown["at_ms"] else ""
         terminal.say(f"[bold]{one}[/bold]  {shown['mode']}, {shown['method']}, version {shown['version']} {published}")
         if shown["why"]:
-            plain(terminal, f"  {shown['why']}")
-        plain(terminal, "\n" + indent(shown["text"]))
+            terminal.quote(f"  {shown['why']}")
+        terminal.copy("\n" + indent(shown["text"]))
 
 
 @rules.command()
@@ -111,6 +112,7 @@ def fields(terminal: Terminal, connection: str) -> None:
         ("Field", "Kind", "Values"),
         [(one["name"], one["kind"], ", ".join(one["values"])) for one in data["fields"]],
         empty="This Jira shows no fields.",
+        prose=True,
     )
 
 
@@ -187,8 +189,8 @@ def diff(
     for data in found:
         terminal.say(f"[bold]{data['direction']}[/bold]")
         for change in data["changes"]:
-            plain(terminal, f"  {change['title']}")
-            plain(terminal, "\n".join(f"      {line}" for line in change["lines"]))
+            terminal.quote(f"  {change['title']}")
+            terminal.copy("\n".join(f"      {line}" for line in change["lines"]))
         if not data["changes"]:
             terminal.say("  no difference")
 
@@ -213,6 +215,8 @@ def history(terminal: Terminal, connection: str, direction: str | None) -> None:
             for one in data["versions"]
         ],
         empty="Nothing was published yet: the Basic rules count, as version 0.",
+        spare=("Mode",),
+        prose=True,
     )  # fmt: skip
 
 
@@ -269,14 +273,7 @@ def show_findings(terminal: Terminal, findings: Sequence[dict[str, Any]]) -> Non
     """Print errors and doubts, with place, line and suggestion."""
     for one in findings:
         colour = "red" if one["severity"] == "error" else "yellow"
-        terminal.out.print(f"[{colour}]{one['direction']}[/{colour}]", end=" ")
-        plain(terminal, one["text"])
-
-
-def plain(terminal: Terminal, text: str) -> None:
-    """Print a text as it is."""
-    if text and not terminal.as_json:
-        terminal.out.print(text, markup=False, highlight=False, soft_wrap=True)
+        terminal.say(f"[{colour}]{one['direction']}[/{colour}] {escape(one['text'])}", hang=4)
 
 
 def indent(text: str) -> str:

@@ -18,7 +18,6 @@ from node.cli.rules import (
     folder_option,
     indent,
     only,
-    plain,
     read_file,
     read_files,
     rules,
@@ -111,29 +110,29 @@ def preview(
 def _show_preview(terminal: Terminal, one: dict[str, Any], *, payload: bool) -> None:
     terminal.say(f"[bold]{one['key']}[/bold] {_RESULTS[one['result']]}")
     if one["skipped"]:
-        plain(terminal, f"  {one['skipped']}")
+        terminal.quote(f"  {one['skipped']}")
     if one["error"]:
-        plain(terminal, indent(one["error"]["message"]))
+        terminal.quote(indent(one["error"]["message"]))
         if one["error"]["shown"]:
-            plain(terminal, f"    {one['error']['shown']}")
-        plain(terminal, indent(one["error"]["advice"]))
+            terminal.quote(f"    {one['error']['shown']}")
+        terminal.quote(indent(one["error"]["advice"]))
     for found in one["guard"]:
         terminal.say(f"  [red]the guard found {found['pattern']} in {found['field']}: it would not leave[/red]")
     for change in one["changes"]:
-        plain(terminal, "\n".join(f"  {line}" for line in change["lines"]))
+        terminal.copy("\n".join(f"  {line}" for line in change["lines"]))
     for wish in one["creates"]:
         place = wish["field"].removeprefix("custom.") or wish["project"]
-        plain(terminal, f"  would be created first: {wish['name']} ({wish['kind']} of {place})")
+        terminal.quote(f"  would be created first: {wish['name']} ({wish['kind']} of {place})")
     for call in one["calls"]:
         arguments = ", ".join(json.dumps(each, ensure_ascii=False) for each in call["arguments"])
         result = json.dumps(call["result"], ensure_ascii=False)
-        plain(terminal, f"  asked {call['name']}({arguments}): {result}")
+        terminal.quote(f"  asked {call['name']}({arguments}): {result}")
     for line in one["log"]:
-        plain(terminal, f"  log: {line}")
+        terminal.quote(f"  log: {line}")
     if payload and one["payload"] is not None:
         size = f", {one['bytes']:,} bytes" if one["bytes"] else ""
         terminal.say(f"  The payload{size}:")
-        plain(terminal, indent(json.dumps(one["payload"], indent=2, ensure_ascii=False)))
+        terminal.copy(indent(json.dumps(one["payload"], indent=2, ensure_ascii=False)))
 
 
 @rules.command()
@@ -172,9 +171,9 @@ def compare(
         terminal.say(f"[bold]{one}[/bold]  {result['sentence']}")
         shown = result["altered"] if everything else result["altered"][:20]
         for each in shown:
-            plain(terminal, f"  {each['key']} {each['change']}".rstrip())
+            terminal.quote(f"  {each['key']} {each['change']}".rstrip())
             for change in each["changes"]:
-                plain(terminal, "\n".join(f"      {line}" for line in change["lines"]))
+                terminal.copy("\n".join(f"      {line}" for line in change["lines"]))
         if len(shown) < len(result["altered"]):
             terminal.say(f"  and {len(result['altered']) - len(shown)} more; see them with --all")
 
@@ -213,8 +212,8 @@ def test(terminal: Terminal, connections: tuple[str, ...], folder: Path) -> None
     results = asyncio.run(_run_cases(folder, names))
     if not terminal.data({"results": results}):
         for one in results:
-            plain(terminal, f"{one['connection']}  {one['lines'][0]}")
-            plain(terminal, "\n".join(one["lines"][1:]))
+            terminal.quote(f"{one['connection']}  {one['lines'][0]}")
+            terminal.copy("\n".join(one["lines"][1:]))
         failed = sum(1 for one in results if not one["passed"])
         terminal.say(f"{len(results) - failed} of {len(results)} cases passed.")
     if not all(one["passed"] for one in results):
@@ -276,8 +275,8 @@ def explain(terminal: Terminal, key: str, sync: int | None, past: int, fields: t
             f"[bold]Sync {one['sync']}[/bold] {one['connection']}, {one['direction']}, {one['event']} "
             f"{when(one['at_ms'])}, {version}"
         )
-        plain(terminal, f"  {one['note']}" if one["note"] else "")
+        terminal.quote(f"  {one['note']}" if one["note"] else "")
         for each in one["fields"]:
-            plain(terminal, f"  {'*' if each['changed'] else ' '} {each['text']}")
+            terminal.quote(f"  {'*' if each['changed'] else ' '} {each['text']}")
     if any(each["changed"] for one in data["syncs"] for each in one["fields"]):
         terminal.say("  * changed with that sync")

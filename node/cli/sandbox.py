@@ -8,11 +8,13 @@ import signal
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
 from node.cli.show import Terminal
 from node.errors import ConfigError, UsageError
 from node.sandbox.app import RunningSandbox
 from node.sandbox.load import LoadError, LoadReport
+from node.sandbox.persistence import DataFileError
 from node.sandbox.serve import SandboxOptions, serve_sandbox
 
 TOKEN_VARIABLE = "ACCORD_SANDBOX_TOKEN"  # noqa: S105 - the name of a variable, not a token
@@ -67,8 +69,15 @@ def sandbox(
     )
     try:
         asyncio.run(_run(terminal, options, url_file))
-    except (LoadError, OSError) as error:
-        raise ConfigError(f"The sandbox cannot start: {error}") from None
+    except (LoadError, DataFileError, ValueError) as error:
+        raise ConfigError(f"The sandbox cannot start: {error}", advice="Name another file, or leave it out.") from None
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        if error.filename is not None:
+            raise ConfigError(f"The sandbox cannot use {error.filename}: {why}.") from None
+        raise ConfigError(
+            f"The sandbox cannot listen on {host}:{port}: {why}.", advice="Choose another --port; 0 takes a free one."
+        ) from None
 
 
 async def _run(terminal: Terminal, options: SandboxOptions, url_file: Path | None) -> None:
@@ -79,7 +88,12 @@ async def _run(terminal: Terminal, options: SandboxOptions, url_file: Path | Non
 
     def ready(sandbox: RunningSandbox, report: LoadReport | None) -> None:
         if report is not None:
-            terminal.say(str(report))
+            terminal.say(escape(report.sentence))
+        elif options.load is not None:
+            terminal.say(
+                f"{escape(str(options.load))} was not loaded: {escape(str(options.data))} holds a Jira already. "
+                "Name a new file with --data to load it there."
+            )
         terminal.say(f"A Jira to play with: [bold]{sandbox.url}[/bold]   (admin, alice, bob: the password is the name)")
         if url_file is not None:
             temporary = url_file.with_suffix(".new")

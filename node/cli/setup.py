@@ -9,6 +9,7 @@ import sys
 
 import click
 from pydantic import ValidationError
+from rich.markup import escape
 from typing_extensions import override
 
 from node.cli.show import Terminal
@@ -88,7 +89,8 @@ def token(terminal: Terminal) -> None:
     """Keep a new Jira token (from ACCORD_JIRA_TOKEN or typed); it counts from the next start."""
     terminal.folder.settings()
     terminal.folder.replace_jira_token(_token(TOKEN_VARIABLE))
-    terminal.say("The token is kept. Restart the node to use it.")
+    if not terminal.data({"folder": str(terminal.folder.root), "kept": True}):
+        terminal.say("The token is kept. Restart the node to use it.")
 
 
 @click.command()
@@ -99,6 +101,7 @@ def serve(terminal: Terminal, verbose: bool) -> None:
     log = logging.StreamHandler(sys.stderr)
     log.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[log])
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # what it tells is about our schema, not about any sync
     from node.app import serve as run  # noqa: PLC0415 - the other commands need none of the node's rooms
 
     asyncio.run(run(terminal.folder, announce=terminal.say))
@@ -118,9 +121,8 @@ def check(terminal: Terminal) -> None:
     if not terminal.data(data):
         for one in findings:
             colour = {"ok": "green", "warning": "yellow", "error": "red"}[one["state"]]
-            terminal.out.print(f"[{colour}]{one['state']:8}[/{colour}][bold]{one['what']}[/bold]", end=" ")
-            terminal.out.print(one["text"], markup=False, highlight=False, soft_wrap=True)
-            if one["advice"]:
-                terminal.out.print(f"        {one['advice']}", markup=False, highlight=False, soft_wrap=True)
+            state = f"[{colour}]{one['state']:8}[/{colour}]"
+            terminal.say(f"{state}[bold]{escape(one['what'])}[/bold] {escape(one['text'])}", hang=8)
+            terminal.quote(f"        {one['advice']}" if one["advice"] else "")
     if any(one["state"] == "error" for one in findings):
         raise SystemExit(3)

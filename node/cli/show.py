@@ -11,11 +11,11 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
 from node.admin.client import AdminClient
+from node.cli import lines
 from node.config import NodeFolder
 from node.plain_text import escaped, plain
 
@@ -37,6 +37,17 @@ class PlainConsole(Console):
         """Turn text, with our own markup, into what is printed."""
         return super().render_str(plain(text), **options)
 
+    @property
+    def line_width(self) -> int | None:
+        """How many cells a line has; None without a terminal, where lines stay whole."""
+        return self.width if self.is_terminal else None
+
+    def tell(self, text: str | Text, *, hang: int = 0) -> None:
+        """Print sentences, with our own markup where it is no `Text`; lines break between words only."""
+        shown = text if isinstance(text, Text) else self.render_str(text, highlight=False)
+        for line in lines.wrapped(shown, self.line_width, hang=hang):
+            self.print(line, highlight=False, soft_wrap=True)
+
 
 @dataclass(slots=True)
 class Terminal:
@@ -44,8 +55,8 @@ class Terminal:
 
     folder: NodeFolder
     as_json: bool
-    out: Console
-    err: Console
+    out: PlainConsole
+    err: PlainConsole
 
     @property
     def node(self) -> AdminClient:
@@ -58,28 +69,74 @@ class Terminal:
             click.echo(escaped(json.dumps(data, ensure_ascii=False, indent=2)))
         return self.as_json
 
-    def say(self, text: str) -> None:
-        """Print a sentence, unless JSON was asked for."""
+    def say(self, text: str, *, hang: int = 0) -> None:
+        """Print sentences with our own markup, unless JSON was asked for."""
         if not self.as_json:
-            self.out.print(text, highlight=False, soft_wrap=True)
+            self.out.tell(text, hang=hang)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-        """Print a table; words that name a state are coloured."""
+    def quote(self, text: str, *, hang: int = 0) -> None:
+        """Print text from outside, in which nothing is markup, unless JSON was asked for."""
+        if text and not self.as_json:
+            self.out.tell(Text(plain(text)), hang=hang)
+
+    def copy(self, text: str) -> None:
+        """Print what people copy, each line as it is: a code, a file; unless JSON was asked for."""
+        if text and not self.as_json:
+            self.out.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        empty: str,
+        spare: Sequence[str] = (),
+        prose: bool = False,
+    ) -> None:
+        """Print a table; words that name a state are coloured, and no cell is ever broken.
+
+        Args:
+            columns: the headers.
+            rows: a cell for each column.
+            empty: what is said where there are no rows.
+            spare: columns that are left out where the terminal is too narrow for all, the first one first.
+            prose: the last column holds sentences, which may go on below.
+        """
         if not rows:
             self.say(empty)
             return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*(_cell(value) for value in row))
-        self.out.print(table)
+        for line in lines.table(
+            [Text(name, "bold") for name in columns],
+            [[_cell(value) for value in row] for row in rows],
+            spare=[columns.index(name) for name in spare],
+            width=self.out.line_width,
+            prose=prose,
+        ):
+            self.out.print(line, highlight=False, soft_wrap=True)
 
 
-def _cell(value: object) -> str:
-    text = escape("" if value is None else str(value))
-    colour = _COLOURS.get(text)
-    return f"[{colour}]{text}[/{colour}]" if colour else text
+def _cell(value: object) -> Text:
+    text = plain("" if value is None else str(value))
+    return Text(text, _COLOURS.get(text, ""))
+
+
+def takes_json(command: click.Command) -> click.Command:
+    """Let a command, and each of a group's, take ``--json`` itself too, where people look for it first."""
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            takes_json(one)
+        if not command.invoke_without_command:
+            return command
+
+    def asked(context: click.Context, _option: click.Parameter, given: bool) -> None:
+        terminal = context.find_object(Terminal)
+        if given and terminal is not None:
+            terminal.as_json = True
+
+    command.params.append(
+        click.Option(["--json"], is_flag=True, expose_value=False, callback=asked, help="Print JSON, for scripts.")
+    )
+    return command
 
 
 def when(milliseconds: int | None) -> str:
@@ -90,8 +147,8 @@ def when(milliseconds: int | None) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def error(console: Console, message: str, advice: str = "") -> None:
+def error(console: PlainConsole, message: str, advice: str = "") -> None:
     """Print what happened, and the next step below it."""
-    console.print(f"[{BAD}]Error:[/{BAD}] {escape(message)}", highlight=False, soft_wrap=True)
+    console.tell(f"[{BAD}]Error:[/{BAD}] {escape(message)}")
     if advice:
-        console.print(escape(advice), highlight=False, soft_wrap=True)
+        console.tell(Text(plain(advice)))

@@ -46,7 +46,9 @@ def sync(terminal: Terminal, connection: str, keys: tuple[str, ...]) -> None:
     others = [one for one in results if one["result"] not in {"queued", "unchanged"}]
     if not terminal.data({"results": results}):
         shown: Sequence[dict[str, Any]] = results if len(results) <= BATCH else others
-        terminal.table(("Issue", "Result", "Why"), [(one["key"], one["result"], _why(one)) for one in shown], empty="")
+        terminal.table(
+            ("Issue", "Result", "Why"), [(one["key"], one["result"], _why(one)) for one in shown], empty="", prose=True
+        )
         counted = Counter(one["result"] for one in others)
         rest = "".join(f"; {number} {_RESULTS[result]}" for result, number in sorted(counted.items()))
         terminal.say(f"{len(results) - len(others)} of {len(results)} issues are on their way or in step{rest}.")
@@ -82,12 +84,30 @@ def status(terminal: Terminal, key: str) -> None:
                 for event in link["history"]
             ],
             empty="  nothing happened yet",
+            prose=True,
         )
     show_problems(terminal, data["problems"])
 
 
 def _detail(detail: dict[str, Any]) -> str:
-    return ", ".join(f"{name}: {_short(value)}" for name, value in detail.items() if value not in (None, [], ""))
+    """Say what an event was about: what moved, what was answered, and the rest by its name."""
+    moved = ", ".join([*detail.get("fields", ()), *detail.get("items", ())])
+    told = [moved, *(str(detail.get(name) or "") for name in _SENTENCES)]
+    known = {"revision", "fields", "items", *_SENTENCES}
+    if detail.get("text"):
+        known.add("code")
+    told += [
+        f"{name}: {_short(value)}"
+        for name, value in detail.items()
+        if name not in known and value not in (None, [], "")
+    ]
+    words = "; ".join(one for one in told if one)
+    revision = f"revision {detail['revision']}" if detail.get("revision") else ""
+    return ": ".join(one for one in (revision, words) if one)
+
+
+_SENTENCES = ("text", "reason")
+"""Parts of an event that are sentences already."""
 
 
 def _short(value: object) -> str:
@@ -105,7 +125,7 @@ def queue(terminal: Terminal) -> None:
     changes = data["changes"]
     terminal.say(f"Notices from Jira: {sum(changes.values())} waiting, {changes.get('held', 0)} of them held")
     terminal.table(
-        ("Connection", "State", "To send", "Sent, no receipt", "To apply", "Held", "Oldest"),
+        ("Connection", "State", "To send", "No receipt", "To apply", "Held", "Oldest"),
         [
             (
                 one["connection"], one["state"], one["outgoing"]["queued"], one["outgoing"]["sealed"],
@@ -113,21 +133,27 @@ def queue(terminal: Terminal) -> None:
                 when(one["outgoing"]["oldest_ms"]) if one["outgoing"]["oldest_ms"] else "",
             )
             for one in data["connections"]
+            if one["state"] != "closed" or one["outgoing"]["queued"] or one["outgoing"]["sealed"]
         ],
         empty="There are no connections yet. Begin with: accord invite",
+        spare=("State", "Oldest"),
     )  # fmt: skip
 
 
 @click.command()
 @click.pass_obj
 def errors(terminal: Terminal) -> None:
-    """Show what cannot go on by itself, and what to do about it. Exit status 3 when there is anything."""
+    """Show what cannot go on by itself, and what to do about it. Exit status 3 when there is anything.
+
+    Notes, which need nothing to be done, are shown for a day and do not count.
+    """
     data = terminal.node.call("GET", "/api/v1/errors")
+    wrong = [one for one in data["problems"] if not one["note"]]
     if not terminal.data(data):
         show_problems(terminal, data["problems"])
-        if not data["problems"]:
+        if not wrong:
             terminal.say("Nothing is wrong.")
-    if data["problems"]:
+    if wrong:
         raise SystemExit(3)
 
 
@@ -136,10 +162,10 @@ def show_problems(terminal: Terminal, problems: Sequence[dict[str, Any]]) -> Non
     for one in problems:
         where = " ".join(part for part in (one["connection"], one["issue_key"]) if part)
         times = f", {one['count']} times" if one["count"] > 1 else ""
-        terminal.say(f"[red]{one['id']}[/red] [bold]{escape(where)}[/bold] since {when(one['first_ms'])}{times}")
-        terminal.out.print(f"  {one['message']}", markup=False, highlight=False, soft_wrap=True)
-        if one["advice"]:
-            terminal.out.print(f"  {one['advice']}", markup=False, highlight=False, soft_wrap=True)
+        number = f"{one['id']} note" if one["note"] else f"[red]{one['id']}[/red]"
+        terminal.say(f"{number} [bold]{escape(where)}[/bold] since {when(one['first_ms'])}{times}")
+        terminal.quote(f"  {one['message']}")
+        terminal.quote(f"  {one['advice']}" if one["advice"] else "")
 
 
 @click.command()

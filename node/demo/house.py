@@ -11,11 +11,13 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import tomlkit
 
 from node.admin.client import AdminClient
 from node.config import GuardSettings, JiraSettings, NodeFolder, NodeSettings, Secret, Settings, SyncSettings
@@ -117,15 +119,31 @@ async def two_sides(root: Path, *, load: Path | None, limit: int | None) -> Asyn
     extra = [] if load is None else ["--load", str(load)]
     extra += [] if load is None or limit is None else ["--limit", str(limit)]
     try:
-        await asyncio.gather(blue.start_sandbox(extra), green.start_sandbox())
+        await _both(blue.start_sandbox(extra), green.start_sandbox())
         for side in (blue, green):
             side.create_node()
-        await asyncio.gather(blue.start_node(), green.start_node())
+        await _both(blue.start_node(), green.start_node())
         for side in (blue, green):
             await side.keep_ports()
         yield blue, green
     finally:
-        await asyncio.gather(blue.stop(), green.stop())
+        await _both(blue.stop(), green.stop())
+
+
+async def _both(*work: Awaitable[None]) -> None:
+    """Let both sides come to an end, also where one fails: nothing is started behind the back of what stops it."""
+    for failed in await asyncio.gather(*work, return_exceptions=True):
+        if failed is not None:
+            raise failed
+
+
+async def let_new_issues_enter(side: Side, name: str) -> None:
+    """Publish the rules of a connection once more with ``method = "automatic"``, as an admin would from a file."""
+    path = f"/api/v1/connections/{name}/rules"
+    text = tomlkit.parse((await side.call("GET", path))["outgoing"]["text"])
+    text["method"] = "automatic"
+    body = {"files": {"outgoing": tomlkit.dumps(text)}, "author": "demo", "why": "New issues enter by themselves."}
+    await side.call("POST", f"{path}/import", body)
 
 
 async def pair(blue: Side, green: Side) -> None:
@@ -173,5 +191,8 @@ async def _appears(process: asyncio.subprocess.Process, path: Path, log: Path) -
 def _read_or_tell(path: Path, log: Path) -> str:
     if not path.exists():
         tail = log.read_text("utf-8", errors="replace").strip().splitlines()[-3:]
-        raise ConfigError("A process of the demo did not start: " + " / ".join(tail), advice=f"Its log is {log}.")
+        raise ConfigError(
+            "A process of the demo did not start: " + " / ".join(tail),
+            advice=f"To see its whole log: accord demo --keep FOLDER; there it is {log.parent.name}/{log.name}.",
+        )
     return path.read_text("utf-8").strip()

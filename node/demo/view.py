@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from node.cli.show import PlainConsole
 from node.demo.house import Side
 from node.errors import AccordError
 
@@ -31,7 +32,7 @@ _WORDS = {
 }
 
 
-async def watch(console: Console, blue: Side, green: Side) -> None:
+async def watch(console: PlainConsole, blue: Side, green: Side) -> None:
     """Show both sides until cancelled. Where the output is no terminal, print each event on a line of its own."""
     if not console.is_terminal:
         await _print_events(console, blue, green)
@@ -53,7 +54,11 @@ async def _picture(blue: Side, green: Side) -> RenderableType:
         events += state[1]
     events.sort(key=lambda event: event[0])
     lines = [text for _, text in events[-EVENTS:]] or [Text("nothing yet")]
-    hint = Text("Log in as alice, bob or admin (the password is the name). Ctrl-C stops everything.", style="dim")
+    hint = Text(
+        "Log in as alice, bob or admin (the password is the name). A new issue in either Jira enters sync by itself. "
+        "Ctrl-C stops everything.",
+        style="dim",
+    )
     return Group(sides, Panel(Group(*lines), title="What happens", title_align="left"), hint)
 
 
@@ -82,21 +87,21 @@ def _line(side: Side, event: Mapping[str, Any]) -> Text:
     text.append(f"{moment:%H:%M:%S} ", style="dim")
     text.append(f"{side.name} ", style="bold cyan" if side.name == "Blue" else "bold green")
     text.append(f"{_WORDS.get(event['event'], event['event'])} {event['issue_key'] or ''}")
-    fields = event["detail"].get("fields") or []
+    fields = [*event["detail"].get("fields", ()), *event["detail"].get("items", ())]
     extra = ", ".join(fields) if event["event"] in {"sent", "applied"} else event["detail"].get("text", "")
     if extra:
         text.append(f"  {extra}", style="dim")
     return text
 
 
-async def _print_events(console: Console, blue: Side, green: Side) -> None:
+async def _print_events(console: PlainConsole, blue: Side, green: Side) -> None:
     shown: dict[str, int] = {}
     while True:
         for side in (blue, green):
             path = f"/api/v1/events?limit=200&after={shown.get(side.name, 0)}"
             for event in _oldest_first((await side.call("GET", path))["events"]):
                 shown[side.name] = event["id"]
-                console.print(_line(side, event))
+                console.tell(_line(side, event))
         await asyncio.sleep(REFRESH_SECONDS)
 
 

@@ -45,9 +45,15 @@ class Explaining:
             return rows, events
 
         rows, chosen = await self._store.read(look)
+        if not chosen and sync:
+            raise UsageError(
+                f"{key} has no sync number {sync} in its history.",
+                advice=f"Numbers are those of: accord explain {key} --past 20",
+            )
         if not chosen:
-            what = f"{key} has no sync number {sync} in its history." if sync else f"{key} was never in sync."
-            raise UsageError(what, advice=f"See what happened with: accord status {key}")
+            raise UsageError(
+                f"{key} was never in sync on any connection.", advice=f"Bring it in with: accord sync CONNECTION {key}"
+            )
         chosen.sort(key=lambda one: -one.id)
         return {"key": key, "syncs": [await self._explained(rows, one, fields) for one in chosen]}
 

@@ -41,6 +41,16 @@ class LoadReport:
     users: int = 0
     projects: list[str] = field(default_factory=list)
 
+    @property
+    def sentence(self) -> str:
+        """Say it to people."""
+        left_out = self.links_left_out + self.parents_left_out
+        rest = f" {left_out} links and parents lead out of the file and were left out." if left_out else ""
+        return (
+            f"Loaded {self.issues} issues with {self.comments} comments, {self.attachments} attachments and "
+            f"{self.links} links, by {self.users} people, into {', '.join(self.projects) or 'no project'}.{rest}"
+        )
+
 
 class Things:
     """Finds or adds what issues refer to."""

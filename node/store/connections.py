@@ -109,8 +109,20 @@ async def pending(reader: Reader) -> list[Connection]:
 
 
 async def names(reader: Reader) -> set[str]:
-    """Return all names that are taken."""
-    return {row["name"] for row in await reader.fetch_all("SELECT name FROM connection")}
+    """Return all names that are taken; a closed connection makes way (`set_aside`)."""
+    return {row["name"] for row in await reader.fetch_all("SELECT name FROM connection WHERE state <> 'closed'")}
+
+
+async def set_aside(tx: Transaction, name: str) -> None:
+    """Let a new connection have this name: a closed one that bears it is called ``NAME.closed`` from now on."""
+    rows = await tx.fetch_all("SELECT id, name, state FROM connection")
+    taken = {row["name"] for row in rows}
+    for row in rows:
+        if row["name"] == name and row["state"] == CLOSED:
+            number = 1
+            while (aside := f"{name}.closed" if number == 1 else f"{name}.closed_{number}") in taken:
+                number += 1
+            await tx.execute("UPDATE connection SET name = :name WHERE id = :id", {"name": aside, "id": row["id"]})
 
 
 async def set_state(tx: Transaction, connection_id: int, state: str) -> None:

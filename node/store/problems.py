@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from node.store.port import Reader, Row, Transaction
@@ -14,6 +15,9 @@ FILE = "file"
 SWEEP = "sweep"
 GONE = "gone"
 """An issue of ours that cannot be found any more; ``ref`` is its link."""
+
+NOTES = frozenset({"Resend", "NewEpoch", "Resync"})
+"""Codes of what people should know and need do nothing about: it does not wait for them, and ends by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +138,15 @@ async def close_of_closed_connections(tx: Transaction) -> None:
         "UPDATE problem SET state = 'closed' WHERE state = 'open' AND (stage <> :peer OR ref IS NOT NULL) "
         "AND connection_id IN (SELECT id FROM connection WHERE state = 'closed')",
         {"peer": PEER},
+    )
+
+
+async def close_notes(tx: Transaction, before_ms: int) -> None:
+    """Close what was only to be known, and was so before then."""
+    await tx.execute(
+        "UPDATE problem SET state = 'closed' WHERE state = 'open' AND last_ms < :before_ms "
+        "AND code IN (SELECT value FROM json_each(:codes))",
+        {"before_ms": before_ms, "codes": json.dumps(sorted(NOTES))},
     )
 
 

@@ -77,12 +77,16 @@ def _position(value: list[Any]) -> Position:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """How reaching a peer goes: tries in vain since it was last heard, when the next one is due, what went wrong."""
+    """How reaching a peer goes: tries in vain since it was last heard, when the next one is due, what went wrong.
+
+    ``last_error`` is a sentence and ``advice`` what to do about it; both are of the last try in vain.
+    """
 
     attempts: int = 0
     due_ms: int = 0
     last_heard_ms: int | None = None
     last_error: str | None = None
+    advice: str = ""
 
 
 async def peer(reader: Reader, connection_id: int) -> Peer:
@@ -90,7 +94,10 @@ async def peer(reader: Reader, connection_id: int) -> Peer:
     row = await reader.fetch_one(
         "SELECT attempts, due_ms, last_heard_ms, last_error FROM peer WHERE connection_id = :id", {"id": connection_id}
     )
-    return Peer() if row is None else Peer(row["attempts"], row["due_ms"], row["last_heard_ms"], row["last_error"])
+    if row is None:
+        return Peer()
+    error, _, advice = (row["last_error"] or "").partition("\n")
+    return Peer(row["attempts"], row["due_ms"], row["last_heard_ms"], error or None, advice)
 
 
 async def heard(tx: Transaction, connection_id: int, now_ms: int) -> None:
@@ -102,11 +109,13 @@ async def heard(tx: Transaction, connection_id: int, now_ms: int) -> None:
     )
 
 
-async def failed(tx: Transaction, connection_id: int, *, attempts: int, due_ms: int, error: str) -> None:
-    """Note a try in vain and when the next one is due."""
+async def failed(
+    tx: Transaction, connection_id: int, *, attempts: int, due_ms: int, error: str, advice: str = ""
+) -> None:
+    """Note a try in vain, why it was, and when the next one is due."""
     await tx.execute(
         "INSERT INTO peer (connection_id, attempts, due_ms, last_error) VALUES (:id, :attempts, :due_ms, :error)"
         " ON CONFLICT (connection_id)"
         " DO UPDATE SET attempts = excluded.attempts, due_ms = excluded.due_ms, last_error = excluded.last_error",
-        {"id": connection_id, "attempts": attempts, "due_ms": due_ms, "error": error},
+        {"id": connection_id, "attempts": attempts, "due_ms": due_ms, "error": f"{error}\n{advice}"},
     )

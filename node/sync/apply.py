@@ -43,6 +43,7 @@ from node.sync.plan import (
     Remove,
     TwinItem,
     digest,
+    items_of,
     worklog_digest,
 )
 from node.sync.provide import provide
@@ -66,9 +67,14 @@ from node.trackers.issue import Attachment, Issue, IssueRef, Value
 
 @dataclass(slots=True)
 class Applied:
-    """What became of a plan. ``written`` are the fields that were set; ``refused`` what the tracker will not take."""
+    """What became of a plan.
+
+    ``written`` are the fields that were set, ``items`` the lists of comments, files and worklogs that were changed, and
+    ``refused`` is what the tracker will not take.
+    """
 
     written: dict[str, Value] = field(default_factory=dict)
+    items: set[str] = field(default_factory=set)
     refused: list[AccordError] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     """Versions, components and options that fields needed and that are there now, for people to read."""
@@ -140,6 +146,9 @@ class Applier:
                 if error.temporary:
                     raise
                 applied.refused.append(error)
+                continue
+            if (items := items_of(operation)) is not None:
+                applied.items.add(items)
         return target
 
     def _step(self, target: Target, key: str) -> Step:

@@ -18,6 +18,8 @@ from node.sync.merge import same
 from node.trackers.issue import Issue, Value
 from protocol.replica import Replica, ReplicaAttachment, ReplicaComment, ReplicaWorklog
 
+ITEMS = ("comments", "attachments", "worklogs")
+"""What a replica lists beside its fields."""
 Handle = Callable[[str, str], str]
 """(kind, local id) to the opaque name by which the peer knows it."""
 
@@ -111,6 +113,11 @@ def changed_fields(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -
     old: Mapping[str, Value] = (before or {}).get("fields", {})
     new: Mapping[str, Value] = after["fields"]
     return {name for name in {*old, *new} if (name in old) != (name in new) or not same(old.get(name), new.get(name))}
+
+
+def changed_items(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[str]:
+    """Name the lists of a replica that differ: comments, attachments, worklogs."""
+    return [name for name in ITEMS if ((before or {}).get(name) or None) != (after.get(name) or None)]
 
 
 def differs(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> bool:

@@ -533,7 +533,12 @@ def _depends(draft: Draft, name: str, sources: AbstractSet[str]) -> bool:
 
 
 def _told_applied(revision: int, draft: Draft, applied: Applied) -> dict[str, Any]:
-    told = {"revision": revision, "fields": sorted(applied.written), "log": list(draft.log)}
+    told = {
+        "revision": revision,
+        "fields": sorted(applied.written),
+        "items": sorted(applied.items),
+        "log": list(draft.log),
+    }
     return {**told, "created": list(applied.made)} if applied.made else told
 
 

@@ -25,7 +25,7 @@ from node.store.shadows import Shadow
 from node.store.steps import Step
 from node.sync import last_look
 from node.sync.attempts import attempts_in, but_for_ours
-from node.sync.content import FileDigest, content_of, differs, replica_of
+from node.sync.content import FileDigest, changed_items, content_of, differs, replica_of
 from node.sync.contexts import outgoing_context
 from node.sync.leftovers import adopt_leftovers
 from node.sync.merge import same
@@ -391,7 +391,11 @@ class Outgoing:
                     direction=history.OUT,
                     event="sent",
                     rule_version=made_by.version,
-                    detail={"revision": revision, "fields": sorted(changed)},
+                    detail={
+                        "revision": revision,
+                        "fields": sorted(changed),
+                        "items": changed_items(link.sent, content),
+                    },
                     origins=origins_to_json(made_by.origins),
                 ),
             )

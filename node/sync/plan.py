@@ -143,6 +143,28 @@ ISSUE_LINK = "issue link"
 OTHER_END = "other end"
 """The digest of such a link in the eyes of the issue at its other end: ours as well, but not that issue's to remove."""
 
+_ITEMS: Mapping[str, str] = {
+    "comment": "comments", "attachment": "attachments", "worklog": "worklogs", ISSUE_LINK: "links"
+}  # fmt: skip
+
+
+def items_of(operation: Operation) -> str | None:
+    """Name the list of the issue that an operation adds to, edits or removes from; None where it is about fields."""
+    match operation:
+        case AddComment() | EditComment():
+            return "comments"
+        case Attach():
+            return "attachments"
+        case AddWorklog():
+            return "worklogs"
+        case AddIssueLink() | ClaimIssueLink():
+            return "links"
+        case Remove(item=item):
+            return _ITEMS.get(item.kind, item.kind)
+        case _:
+            return None
+
+
 STATUS = "status"
 TRANSITION = "transition"
 """What a draft can ask for that an edit cannot set."""

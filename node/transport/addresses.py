@@ -38,7 +38,8 @@ def check_url(text: str, *, allow_http: bool, allow_private: bool) -> URL:
     if url.scheme == "http" and not allow_http:
         raise AddressRefused(
             f"The peer's address {url} is plain http.",
-            advice="Ask the peer for an https:// address, or allow plain http in this node's configuration.",
+            advice="Ask the peer for an https:// address; or, on a line that you trust, set sync.allow_http = true in "
+            "accord.toml and start the node anew.",
         )
     if not allow_private and _literal(url.host) is not None and not is_public(url.host):
         raise refused_private(url.host)
@@ -63,7 +64,8 @@ def refused_private(host: str) -> AddressRefused:
     """Return the error for a peer inside our own network."""
     return AddressRefused(
         f"The peer's address {host} is inside a private network.",
-        advice="If the peer really is in your own network, allow private addresses in this node's configuration.",
+        advice="If the peer really is in your own network, set sync.allow_private_peers = true in accord.toml and "
+        "start the node anew.",
     )
 
 

@@ -18,7 +18,7 @@ from yarl import URL
 from node.clock import Clock
 from node.errors import PeerError
 from node.transport.addresses import GuardedResolver, check_url
-from node.transport.errors import PeerBusy, PeerNonsense, PeerUnknown, PeerUnreachable
+from node.transport.errors import PeerBusy, PeerNonsense, PeerUnknown, PeerUnreachable, PeerUntrusted
 from node.transport.wire import CONTENT_TYPE, EXCHANGE_PATH, MAX_EXCHANGE, PAIR_PATH
 from protocol.handshake import MAX_HANDSHAKE
 
@@ -55,6 +55,14 @@ class PeerClient:
             await self._session.close()
             self._session = None
 
+    def check(self, url: str) -> None:
+        """Look whether this node may call a peer's base URL at all.
+
+        Raises:
+            AddressRefused: in words for the admin, with the setting that decides.
+        """
+        check_url(url, allow_http=self._settings.allow_http, allow_private=self._settings.allow_private)
+
     async def exchange(self, url: str, body: bytes) -> bytes:
         """Send one exchange to a peer's base URL and return the frames that it answers.
 
@@ -83,10 +91,8 @@ class PeerClient:
                 return await _bounded(url, response, limit)
         except PeerError:
             raise
-        except ssl.SSLError as error:
-            raise _untrusted(url) from error
-        except aiohttp.ClientSSLError as error:
-            raise _untrusted(url) from error
+        except (ssl.SSLError, aiohttp.ClientSSLError) as error:
+            raise _untrusted(url, error) from error
         except TimeoutError as error:
             raise PeerUnreachable(f"The peer at {url.host} did not answer in time.", advice=_LATER) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -132,10 +138,13 @@ def _payload(body: bytes) -> bytes | io.BytesIO:
     return body if len(body) <= _LARGE else io.BytesIO(body)
 
 
-def _untrusted(url: URL) -> PeerUnreachable:
-    return PeerUnreachable(
-        f"The certificate of the peer at {url.host} is not trusted.",
-        advice="Ask the peer's admin to look at the certificate; nothing was sent.",
+def _untrusted(url: URL, error: BaseException) -> PeerUntrusted:
+    cause = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else error
+    why = f" ({cause.verify_message})" if isinstance(cause, ssl.SSLCertVerificationError) else ""
+    return PeerUntrusted(
+        f"The certificate of the peer at {url.host} is not trusted{why}; nothing was sent.",
+        advice="If an authority of your own issued it, name that authority's certificate as tls.ca_file in accord.toml "
+        "and start the node anew; otherwise ask the peer's admin to look at the certificate.",
     )
 
 

@@ -1,7 +1,8 @@
 """What goes wrong between two nodes, as a branch of `node.errors.PeerError`.
 
 PeerError
-├── PeerUnreachable     no answer: refused, timed out, no such name, certificate not trusted       -> tried again
+├── PeerUnreachable     no answer: refused, timed out, no such name                                -> tried again
+│   └── PeerUntrusted   its certificate is not trusted; nothing was sent             -> tried again, told to the admin
 ├── PeerBusy            429 or 503, `.retry_after` in seconds or None                              -> tried again
 ├── PeerUnknown         404: it does not know this connection, or does not believe us              -> tried again
 ├── PeerNonsense        an answer that the protocol does not allow, or that does not verify        -> tried again
@@ -17,6 +18,10 @@ from node.errors import PeerError
 
 class PeerUnreachable(PeerError):
     """No answer came."""
+
+
+class PeerUntrusted(PeerUnreachable):
+    """Whoever answers shows no certificate that this machine trusts; nothing was sent."""
 
 
 class PeerBusy(PeerError):
@@ -37,3 +42,8 @@ class PeerNonsense(PeerError):
 
 class AddressRefused(PeerError):
     """The peer's URL is not one that this node may call."""
+
+
+def waits_for_people(error: PeerError) -> bool:
+    """Tell whether an error lasts until somebody does something, so that they should hear of it at once."""
+    return isinstance(error, PeerUntrusted | AddressRefused)

@@ -191,8 +191,14 @@ class PairingDesk:
             known = await streams.peer(tx, connection.id)
             wait_ms = backoff.delay_ms(known.attempts + 1, jitter, retry_after=retry_after)
             await streams.failed(
-                tx, connection.id, attempts=known.attempts + 1, due_ms=now_ms + wait_ms, error=error.message
+                tx,
+                connection.id,
+                attempts=known.attempts + 1,
+                due_ms=now_ms + wait_ms,
+                error=error.message,
+                advice=error.advice,
             )
+            await problems.report(tx, _not_yet(connection, error), now_ms=now_ms)
 
         await self._store.write(note)
 
@@ -219,6 +225,7 @@ async def end(tx: Transaction, connection: Connection, after: Pairing, now_ms: i
     if not await connections.replace_pairing(tx, connection.id, connection.pairing, dump(after)):
         return False
     await connections.end_invitation(tx, connection.id, _ENDED_INVITATION.get(after.state, connections.USED))
+    await problems.close(tx, stage=problems.PEER, ref=connection.id)
     await connections.set_closed(tx, connection.id, now_ms)
     return True
 
@@ -267,6 +274,7 @@ async def _note_answer(
     if after.state is State.ACTIVE:
         await connections.set_state(tx, connection.id, connections.ACTIVE)
     await streams.heard(tx, connection.id, now_ms)
+    await problems.close(tx, stage=problems.PEER, ref=connection.id)
     await outbox.enqueue(
         tx,
         connection_id=connection.id,
@@ -289,6 +297,19 @@ async def _pin(tx: Transaction, connection: Connection, established: Established
     )
     version = read_statement(established.our_statement).v
     await streams.save_tx(tx, connection.id, start_tx(version, nonce))
+
+
+def _not_yet(connection: Connection, error: PeerError) -> problems.Problem:
+    """Say why a pairing does not go on; it ends by itself when the inviter answers."""
+    return problems.Problem(
+        connection_id=connection.id,
+        stage=problems.PEER,
+        ref=connection.id,
+        issue_key=None,
+        code=type(error).__name__,
+        message=f"{connection.name} is not paired yet. {error.message}",
+        advice=error.advice or "It is asked again by itself; call the inviter's admin if this lasts.",
+    )
 
 
 def _used_twice(connection: Connection) -> problems.Problem:

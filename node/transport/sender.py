@@ -23,7 +23,7 @@ from node.transport import backoff
 from node.transport.channel import Channel, Channels
 from node.transport.client import PeerClient
 from node.transport.crash import CrashPoint, live_on
-from node.transport.errors import PeerBusy, PeerNonsense, PeerUnreachable
+from node.transport.errors import PeerBusy, PeerNonsense, PeerUnreachable, waits_for_people
 from node.transport.intake import Accepted
 from node.transport.outgoing import Outgoing, Request
 from node.transport.pairing import PairingDesk, load
@@ -260,22 +260,29 @@ class Sender:
             known = await streams.peer(tx, self._id)
             wait_ms = backoff.delay_ms(known.attempts + 1, jitter, retry_after=retry_after)
             await streams.failed(
-                tx, self._id, attempts=known.attempts + 1, due_ms=now_ms + wait_ms, error=error.message
+                tx,
+                self._id,
+                attempts=known.attempts + 1,
+                due_ms=now_ms + wait_ms,
+                error=error.message,
+                advice=error.advice,
             )
-            if now_ms - (known.last_heard_ms or work.connection.created_ms) >= SILENT_MS:
-                await problems.report(tx, _silent(work.connection, error), now_ms=now_ms)
+            silent = now_ms - (known.last_heard_ms or work.connection.created_ms) >= SILENT_MS
+            if silent or waits_for_people(error):
+                await problems.report(tx, _out_of_reach(work.connection, error, silent=silent), now_ms=now_ms)
             return wait_ms
 
         return await self._store.write(note) / 1_000
 
 
-def _silent(connection: Connection, error: PeerError) -> problems.Problem:
+def _out_of_reach(connection: Connection, error: PeerError, *, silent: bool) -> problems.Problem:
+    what = "has not been heard for over an hour" if silent else "cannot be called"
     return problems.Problem(
         connection_id=connection.id,
         stage=problems.PEER,
         ref=connection.id,
         issue_key=None,
         code=type(error).__name__,
-        message=f"The peer of {connection.name} has not been heard for over an hour. {error.message}",
+        message=f"The peer of {connection.name} {what}. {error.message}",
         advice=error.advice or "What waits is kept and sent as soon as it answers; ask its admin.",
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from node.errors import UsageError
+from node.transport.client import ClientSettings
+from node.transport.transport import TransportSettings
 from tests.support.peers import PeerNode, paired, until
+from tests.support.tls import certificate, tls_jira
 
 
 @pytest.fixture
@@ -180,6 +184,105 @@ async def test_the_same_code_again_goes_on_with_the_same_connection(alice: PeerN
     assert first.id == second.id
 
 
+@pytest.mark.parametrize(
+    ("client", "setting"),
+    [
+        (ClientSettings(allow_private=True), "sync.allow_http = true"),
+        (ClientSettings(allow_http=True), "sync.allow_private_peers = true"),
+    ],
+)
+async def test_a_code_whose_address_is_not_allowed_is_refused_with_the_setting(
+    alice: PeerNode, tmp_path: Path, client: ClientSettings, setting: str
+) -> None:
+    """A pairing that could never go on is not begun, and Bob hears which setting would let it."""
+    invited = await alice.connections.invite("Green", project="UD")
+    bob = PeerNode("Green", tmp_path / "strict", settings=TransportSettings(client=client))
+    await bob.start()
+    try:
+        with pytest.raises(UsageError, match="cannot be accepted here") as refused:
+            await bob.connections.accept(invited.code, project="SC")
+        assert setting in refused.value.advice
+        assert await bob.connections.overview() == []
+    finally:
+        await bob.stop()
+
+
+async def test_why_a_pairing_does_not_go_on_is_told_until_it_does(alice: PeerNode, bob: PeerNode) -> None:
+    """Bob sees with the connection and among the problems that nobody answers; both end when Alice is back."""
+    invited = await alice.connections.invite("Green", project="UD")
+    await alice.stop()
+    await bob.connections.accept(invited.code, project="SC")
+    reach = (await bob.connections.by_name("Green_to_Blue")).reach
+    assert "cannot be reached" in (reach.last_error or "")
+    assert "tried again by itself" in reach.advice
+    assert [one.code for one in await bob.open_problems()] == ["PeerUnreachable"]
+    await alice.start()
+
+    async def over() -> bool:
+        known = await bob.connections.by_name("Green_to_Blue")
+        return await bob.open_problems() == [] and known.reach.last_error is None
+
+    await until(over)
+
+
+async def test_a_certificate_that_is_not_trusted_is_told_with_the_setting(
+    alice: PeerNode, bob: PeerNode, tmp_path: Path
+) -> None:
+    """Alice is behind an authority of her own: Bob hears it at once, while pairing and later."""
+    async with tls_jira(certificate(tmp_path)) as url:
+        alice.public_url = url
+        await alice.restart()
+        invited = await alice.connections.invite("Green", project="UD")
+        assert (await bob.connections.accept(invited.code, project="SC")).state == "pending"
+        [problem] = await bob.open_problems()
+        assert (problem.code, "not trusted" in problem.message) == ("PeerUntrusted", True)
+        assert "tls.ca_file" in problem.advice
+        await bob.connections.revoke("Green_to_Blue")
+        assert await bob.open_problems() == []
+
+        alice.public_url = None
+        await alice.restart()
+        _, theirs = await paired(alice, bob)
+        moved: dict[str, str | int] = {"urls": json.dumps([url]), "id": theirs.id}
+        await bob.store.write(lambda tx: tx.execute("UPDATE connection SET peer_urls = :urls WHERE id = :id", moved))
+        await bob.say(theirs.id, 1)
+
+        async def told() -> bool:
+            return [one.code for one in await bob.open_problems()] == ["PeerUntrusted"]
+
+        await until(told)
+
+
+async def test_our_half_of_the_code_stays_to_be_read_out_after_our_own_comparison(
+    alice: PeerNode, bob: PeerNode
+) -> None:
+    """Alice typed Bob's digits first; hers are still there for him, until nobody expects a comparison any more."""
+    await paired(alice, bob)
+    his = (await bob.connections.by_name("Green_to_Blue")).short_code
+    hers = (await alice.connections.by_name("Blue_to_Green")).short_code
+    assert (await alice.connections.verify("Blue_to_Green", his or "")).verified
+    assert (await alice.connections.by_name("Blue_to_Green")).short_code == hers
+    assert (await bob.connections.verify("Green_to_Blue", hers or "")).verified
+    alice.clock.ahead_ms = 15 * 24 * 3_600_000
+    assert (await alice.connections.by_name("Blue_to_Green")).short_code is None
+
+
+async def test_a_closed_connection_makes_way_for_a_new_one_of_its_name(alice: PeerNode, bob: PeerNode) -> None:
+    """Two partners that pair again find their connection under the name that they know; the old one stays."""
+    await paired(alice, bob)
+    await alice.connections.close("Blue_to_Green")
+
+    async def closed() -> bool:
+        return await bob.state("Green_to_Blue") == "closed"
+
+    await until(closed)
+    ours, theirs = await paired(alice, bob)
+    assert (ours.name, theirs.name) == ("Blue_to_Green", "Green_to_Blue")
+    assert await alice.state("Blue_to_Green.closed") == "closed"
+    assert (await alice.connections.invite("Green", project="UD", name="Blue_to_Green.closed")).connection.id != ours.id
+    assert await alice.state("Blue_to_Green.closed.closed") == "closed"
+
+
 async def test_many_connections_get_names_of_their_own(alice: PeerNode, bob: PeerNode) -> None:
     """Two nodes may be connected more than once, for different projects."""
     await paired(alice, bob)
@@ -219,4 +322,3 @@ async def test_secrets_of_a_used_code_are_not_in_the_database(alice: PeerNode, b
     assert row.pairing is not None
     assert '"secret":null' in row.pairing
     assert '"request_key":null' in row.pairing
-    assert (await alice.connections.by_name("Blue_to_Green")).code is None

@@ -79,6 +79,17 @@ async def test_what_a_jira_is_is_asked_once() -> None:
     assert calls[2:] == ["GET issue/SC-1", "GET field", "GET issue/SC-1", "GET issue/SC-1"]
 
 
+async def test_an_address_at_which_there_is_no_jira_is_said_to_be_wrong() -> None:
+    """A wrong jira.url is no issue that somebody deleted: the error names the address and the setting."""
+    scripted = ScriptedJira.of(DATA_CENTER)
+    scripted.routes["GET", "serverInfo"] = (404, {})
+    async with tracker_of(scripted) as tracker:
+        with pytest.raises(TrackerNotFound, match="is no Jira") as wrong:
+            await tracker.describe()
+    assert "jira.url" in wrong.value.advice
+    assert "deleted" not in wrong.value.advice
+
+
 async def test_cut_comments_and_worklogs_are_fetched_to_the_end() -> None:
     """250 comments come in three pages, oldest first in the issue; worklogs likewise."""
     comments = [{"id": str(number), "body": f"c{number}"} for number in range(250)]

@@ -13,7 +13,7 @@ from typing_extensions import override
 from node.clock import SystemClock
 from node.connections import Connections
 from node.keys import KeyFolder
-from node.store import connections, inbox, outbox
+from node.store import connections, inbox, outbox, problems
 from node.store.engine import Store
 from node.store.inbox import Received
 from node.transport.blobs import BlobFolder
@@ -171,6 +171,10 @@ class PeerNode:
         row = await self.store.fetch_one("SELECT COUNT(*) AS n FROM outbox WHERE state IN ('queued', 'sealed')")
         assert row is not None
         return int(row["n"])
+
+    async def open_problems(self) -> list[problems.Problem]:
+        """Return the problems that are not over, newest first."""
+        return await self.store.read(problems.open_problems)
 
     async def problems(self) -> list[str]:
         """Return the codes of all problems, oldest first."""

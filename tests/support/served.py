@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
+import re
 import signal
+import struct
 import sys
+import termios
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,10 +65,25 @@ class Home:
         assert "Traceback" not in said.err + said.out, said
         return said
 
-    async def serve(self) -> None:
+    async def on_a_screen(self, *arguments: str, columns: int = 80) -> str:
+        """Run one command in a terminal of so many columns and return what stands there, without colours."""
+        ours, its = os.openpty()
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        environment = self._environment(TERM="xterm")
+        del environment["COLUMNS"]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "node", "--dir", str(self.folder), *arguments,
+            stdin=asyncio.subprocess.DEVNULL, stdout=its, stderr=its, env=environment,
+        )  # fmt: skip
+        os.close(its)
+        text = await asyncio.wait_for(asyncio.to_thread(_read_all, ours), 30)
+        await process.wait()
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r\n", "\n")
+
+    async def serve(self, *options: str) -> None:
         """Start the node and wait until it is ready."""
         self.server = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "node", "--dir", str(self.folder), "serve",
+            sys.executable, "-m", "node", "--dir", str(self.folder), "serve", *options,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self._environment(),
         )  # fmt: skip
         await eventually(self._is_up, "the node is up")
@@ -82,6 +101,16 @@ class Home:
         said = Said(server.returncode or 0, out.decode(), err.decode())
         self.everything += [said.out, said.err]
         return said
+
+
+def _read_all(terminal: int) -> str:
+    """Read until the last process has closed its side, which Linux reports as an error."""
+    parts = []
+    with suppress(OSError):
+        while part := os.read(terminal, 65_536):
+            parts.append(part)
+    os.close(terminal)
+    return b"".join(parts).decode()
 
 
 @asynccontextmanager

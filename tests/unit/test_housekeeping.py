@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node import housekeeping
-from node.housekeeping import KEEP_EVENTS, KEEP_HISTORY_MS, KEEP_PROBLEMS_MS, Housekeeping
+from node.housekeeping import KEEP_EVENTS, KEEP_HISTORY_MS, KEEP_NOTES_MS, KEEP_PROBLEMS_MS, Housekeeping
 from node.store import connections, history, problems, shadows
 from node.store.history import Event
 from node.store.port import Transaction
@@ -94,6 +94,20 @@ async def test_an_issue_that_no_connection_carries_is_forgotten(alice: House) ->
     assert [row["issue_id"] for row in await alice.rows("shadow")] == ["1"]
     assert [row["attachment_id"] for row in await alice.rows("attachment_blob")] == ["f1"]
     assert len(await alice.rows("link")) == 2
+
+
+async def test_what_was_only_to_be_known_ends_after_a_day(alice: House) -> None:
+    """Nobody has to skip the note that a node was restored; what needs a person stays."""
+    note = Problem(
+        connection_id=alice.connection, stage=problems.PEER, ref=None, issue_key=None, code="NewEpoch", message="Known."
+    )
+    for problem in (note, replace(note, stage=problems.OUTCOME, ref=1, code="POLICY")):
+        await _report(alice, problem)
+    await _clean(alice)
+    assert len(await alice.problems()) == 2
+    alice.clock.ms += KEEP_NOTES_MS + 1
+    await _clean(alice)
+    assert [one.code for one in await alice.problems()] == ["POLICY"]
 
 
 async def test_a_closed_connection_leaves_nothing_to_be_put_right(alice: House) -> None:

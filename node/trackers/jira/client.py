@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +49,7 @@ class Upload:
 
 
 class JiraClient:
-    """Makes calls to one Jira as one user, a few at a time."""
+    """Makes calls to one Jira as one user, a few at a time. ``tls`` trusts more certificates than the machine."""
 
     def __init__(
         self,
@@ -59,6 +60,7 @@ class JiraClient:
         timeouts: Timeouts | None = None,
         max_parallel: int = 4,
         max_answer: int = MAX_ANSWER,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.url = checked_url(url)
         self._on_this_machine = is_loopback(self.url)
@@ -81,7 +83,7 @@ class JiraClient:
         )
         self._session: requests.Session = self._jira._session  # noqa: SLF001 - the package has no public name for it
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, GuardedAdapter(pool_connections=2, pool_maxsize=max_parallel))
+            self._session.mount(scheme, GuardedAdapter(tls, pool_connections=2, pool_maxsize=max_parallel))
 
     async def get(self, path: str, params: Mapping[str, object] | None = None, *, what: str) -> Any:
         """Return the JSON of a GET. ``path`` is below ``/rest/api/2/``, or absolute on the tracker (``/rest/...``)."""

@@ -48,8 +48,12 @@ _MOST_REASONS = 10
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _LOGIN = re.compile(rb"login|os_username|id\.atlassian\.com|log in|sign in", re.IGNORECASE)
 _LOGIN_TARGET = re.compile(r"login|signin|sign-in|saml|oauth|\bsso\b", re.IGNORECASE)
-_TOKEN_ADVICE = "Check the token: is it valid, not expired, and of the right kind for this Jira?"  # noqa: S105 - advice
+_TOKEN_ADVICE = "Is the token valid, and of the right kind? Set a new one with: accord token; then start the node anew."  # noqa: S105 - advice
 _PROBE_ADVICE = "Nothing needs to be done: before it is tried again, it is looked up whether it was done."
+_TRUST_ADVICE = (
+    "If an authority of your own issued it, name that authority's certificate (a PEM file) as tls.ca_file in "
+    "accord.toml and start the node anew; otherwise have Jira's certificate put right. The token was not sent."
+)
 _WAIT_ADVICE = "Nothing needs to be done if this passes; otherwise see whether Jira runs and can be reached from here."
 
 
@@ -179,8 +183,10 @@ def no_answer(call: Call, error: BaseException | None, *, sent: bool) -> Tracker
     if sent:
         how = "did not answer in time" if error is None or _is_timeout(error) else "broke off its answer"
         return _no_answer(call, f"Jira {how} when asked to {call.what}.")
+    untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error))
     return TrackerUnreachable(
-        f"Jira could not be asked to {call.what}: {_why_unreachable(error)}.", advice=_WAIT_ADVICE
+        f"Jira could not be asked to {call.what}: {_why_unreachable(error)}.",
+        advice=_TRUST_ADVICE if untrusted else _WAIT_ADVICE,
     )
 
 

@@ -79,7 +79,15 @@ class Lookup:
 
     async def server(self) -> Server:
         """Ask Jira what it is (1 call)."""
-        server = Server.from_json(await self._client.get("serverInfo", what="say what it is"))
+        try:
+            told = await self._client.get("serverInfo", what="say what it is")
+        except TrackerNotFound:
+            raise TrackerNotFound(
+                f"What answers at {self._client.url} is no Jira: it knows no REST interface there.",
+                advice="Correct jira.url in accord.toml: the address of Jira's own pages up to their common part, "
+                "for example https://example.org/jira; then start the node anew.",
+            ) from None
+        server = Server.from_json(told)
         self._server = server
         self.reader = dataclasses.replace(self.reader, cloud=server.cloud)
         return server

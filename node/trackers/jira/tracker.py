@@ -13,6 +13,7 @@ import asyncio
 import dataclasses
 import hashlib
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -80,9 +81,10 @@ class JiraTracker:
         timeouts: Timeouts | None = None,
         max_parallel: int = 4,
         max_answer: int = MAX_ANSWER,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._client = JiraClient(
-            url, auth, clock=clock, timeouts=timeouts, max_parallel=max_parallel, max_answer=max_answer
+            url, auth, clock=clock, timeouts=timeouts, max_parallel=max_parallel, max_answer=max_answer, tls=tls
         )
         self._clock = clock
         self._lookup = Lookup(self._client)

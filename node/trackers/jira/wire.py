@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,13 +129,20 @@ class GuardedAdapter(HTTPAdapter):
     credentials nor without, and the body of a redirect is never read unbounded.
     """
 
+    def __init__(self, tls: ssl.SSLContext | None = None, **options: Any) -> None:
+        # Whatever certificates `requests` loads as well are added to those that the context trusts already.
+        self._tls: dict[str, Any] = {} if tls is None else {"ssl_context": tls}
+        super().__init__(**options)
+
     @override
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        kwargs |= self._tls
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = dict(_POOLS)
 
     @override
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
+        kwargs |= self._tls
         manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = dict(_POOLS)
         return manager

@@ -9,7 +9,7 @@ import pytest
 
 from node.app import Node
 from node.clock import SystemClock
-from node.config import JiraSettings, NodeFolder, NodeSettings, Secret, Settings
+from node.config import JiraSettings, NodeFolder, NodeSettings, Secret, Settings, TlsSettings
 from node.errors import ConfigError
 from node.store.engine import Store
 
@@ -34,6 +34,31 @@ async def test_a_missing_secret_is_named(tmp_path: Path, name: str) -> None:
     folder = _folder(tmp_path)
     (folder.root / "secrets" / name).unlink()
     with pytest.raises(ConfigError, match=name):
+        await Node(folder, clock=SystemClock()).start()
+    await _is_free(folder)
+
+
+async def test_a_lost_node_key_is_never_replaced_by_a_new_identity(tmp_path: Path) -> None:
+    """A database with connections and no key: the node says what to restore, makes no key, and holds nothing."""
+    folder = _folder(tmp_path)
+    node = Node(folder, clock=SystemClock())
+    await node.start()
+    await node._connections.invite("Bob", project="UD")
+    await node.stop()
+    (folder.keys / "node.key").unlink()
+    with pytest.raises(ConfigError, match="is missing, but its database holds connections") as error:
+        await Node(folder, clock=SystemClock()).start()
+    assert "Restore the folder keys/" in error.value.advice
+    assert not (folder.keys / "node.key").exists()
+    await _is_free(folder)
+
+
+async def test_a_file_of_authorities_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A wrong tls.ca_file stops the start with words; a relative path begins in the node's folder."""
+    folder = _folder(tmp_path)
+    settings = folder.settings()
+    folder.write_settings(settings.model_copy(update={"tls": TlsSettings(ca_file="ca.pem")}))
+    with pytest.raises(ConfigError, match=str(folder.root / "ca.pem")):
         await Node(folder, clock=SystemClock()).start()
     await _is_free(folder)
 

@@ -3,77 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import ipaddress
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from node.clock import SystemClock
-from node.errors import TrackerUncertain, TrackerUnreachable
+from node.errors import ConfigError, TrackerUncertain, TrackerUnreachable
+from node.tls import trusting
 from node.trackers.jira.access import Auth, Timeouts
 from node.trackers.jira.client import JiraClient
+from node.transport.client import ClientSettings, PeerClient
+from node.transport.errors import PeerNonsense, PeerUntrusted
 from tests.support.raw_jira import Seen, always, raw_jira, reply
-
-
-def certificate(folder: Path) -> Path:
-    """Write a key with a certificate for 127.0.0.1 that only a test trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "jira.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + built.public_bytes(serialization.Encoding.PEM))
-    return path
-
-
-@asynccontextmanager
-async def tls_jira(path: Path, *, answers: bool = True) -> AsyncIterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    tasks = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())
-        try:
-            while True:
-                await reader.readuntil(b"\r\n\r\n")
-                if answers:
-                    writer.write(reply(200, {"ok": True}))
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context)
-    try:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task in tasks:
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
+from tests.support.tls import certificate, tls_jira
+from tests.support.two_nodes import there
 
 
 async def test_a_trusted_certificate_is_accepted_and_time_is_bounded(
@@ -97,9 +40,47 @@ async def test_an_untrusted_certificate_ends_before_anything_is_sent(tmp_path: P
     """The token is not shown to whoever sits in between; the message names the certificate."""
     async with tls_jira(certificate(tmp_path)) as url:
         client = JiraClient(url, Auth("token"), clock=SystemClock())
-        with pytest.raises(TrackerUnreachable, match="certificate is not trusted"):
+        with pytest.raises(TrackerUnreachable, match="certificate is not trusted") as refused:
             await client.send("DELETE", "issue/1", what="delete issue 1")
+        assert "tls.ca_file" in refused.value.advice
+        assert "Nothing needs to be done" not in refused.value.advice
         await client.close()
+
+
+async def test_an_authority_of_ones_own_is_trusted_beside_those_of_the_machine(tmp_path: Path) -> None:
+    """With its certificate in a file the same Jira is reached; what the machine trusts is still trusted."""
+    path = certificate(tmp_path)
+    tls = there(trusting(path))
+    async with tls_jira(path) as url:
+        client = JiraClient(url, Auth("token"), clock=SystemClock(), tls=tls)
+        assert await client.get("myself", what="say who we are") == {"ok": True}
+        await client.close()
+    assert len(tls.get_ca_certs()) > 1
+
+
+async def test_a_peer_behind_an_authority_of_ones_own(tmp_path: Path) -> None:
+    """A peer's certificate that nobody knows is named with the setting; with the setting the peer is reached."""
+    path = certificate(tmp_path)
+    async with tls_jira(path) as url:
+        stranger = PeerClient(ClientSettings(allow_private=True), SystemClock())
+        with pytest.raises(PeerUntrusted, match="not trusted") as refused:
+            await stranger.pair(url, b"m1")
+        assert "tls.ca_file" in refused.value.advice
+        await stranger.close()
+        friend = PeerClient(ClientSettings(allow_private=True, tls=trusting(path)), SystemClock())
+        with pytest.raises(PeerNonsense, match="not an Accord node"):
+            await friend.pair(url, b"m1")
+        await friend.close()
+
+
+@pytest.mark.parametrize(("text", "words"), [(None, "cannot be read"), ("not a certificate", "holds no certificate")])
+def test_a_file_of_authorities_that_cannot_be_used_is_named(tmp_path: Path, text: str | None, words: str) -> None:
+    """A wrong path and a wrong file are told apart, before anything is opened."""
+    path = tmp_path / "ca.pem"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        trusting(path)
 
 
 async def test_calls_go_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
