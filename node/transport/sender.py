@@ -241,7 +241,7 @@ class Sender:
         raise failure
 
     def _next(self, request: Request, accepted: Accepted) -> float:
-        moved = accepted.taken.delivered or request.chunks or not request.messages
+        moved = accepted.taken.delivered or request.chunks or not request.data
         self._fruitless = 0 if moved else self._fruitless + 1
         if accepted.taken.delivered:
             self._polls = 0
