@@ -79,7 +79,7 @@ _INSERT = f"INSERT INTO ledger ({_LIST}) VALUES ({', '.join(f':{name}' for name 
 
 def hash_of(values: dict[str, object]) -> bytes:
     """Return the hash of a row: every hashed column, in order, each after its length; nothing is told from empty."""
-    if all(values[name] is None for name in _SHARED):
+    if values["place"] is None and values["places"] is None:
         return tagged_hash_of_parts(_CONTEXT, *(_part(values[name]) for name in _HASHED))
     return tagged_hash_of_parts(_CONTEXT_SHARED, *(_part(values[name]) for name in (*_HASHED, *_SHARED)))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from node.store.engine import Reader, Transaction
@@ -171,12 +172,20 @@ async def record_outcome(tx: Transaction, connection_id: int, mid: str, code: in
 
 async def next_queued(reader: Reader, connection_id: int, *, rows: int, size: int) -> list[Queued]:
     """Return the oldest queued rows: at most ``rows``, and payloads of ``size`` bytes together (at least one row)."""
+    sizes = await reader.fetch_all(  # which SQLite knows without reading the payloads
+        "SELECT id, LENGTH(payload) AS size FROM outbox WHERE connection_id = :connection_id AND state = 'queued'"
+        " ORDER BY id LIMIT :rows",
+        {"connection_id": connection_id, "rows": rows},
+    )
+    if not sizes:
+        return []
+    totals = accumulate(row["size"] for row in sizes)
+    last = max((row["id"] for row, total in zip(sizes, totals, strict=True) if total <= size), default=sizes[0]["id"])
     found = await reader.fetch_all(
-        "SELECT summed.*, link.issue_key FROM (SELECT oldest.*, SUM(LENGTH(payload)) OVER (ORDER BY id) AS total,"
-        " ROW_NUMBER() OVER (ORDER BY id) AS place FROM (SELECT id, mid, kind, payload, link_id, revision, rule_version"
-        " FROM outbox WHERE connection_id = :connection_id AND state = 'queued' ORDER BY id LIMIT :rows) AS oldest)"
-        " AS summed LEFT JOIN link ON link.id = summed.link_id WHERE total <= :size OR place = 1 ORDER BY summed.id",
-        {"connection_id": connection_id, "rows": rows, "size": size},
+        "SELECT o.id, o.mid, o.kind, o.payload, o.link_id, o.revision, o.rule_version, link.issue_key FROM outbox AS o"
+        " LEFT JOIN link ON link.id = o.link_id WHERE o.connection_id = :connection_id AND o.state = 'queued'"
+        " AND o.id <= :last ORDER BY o.id",
+        {"connection_id": connection_id, "last": last},
     )
     return [
         Queued(
