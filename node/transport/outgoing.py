@@ -56,14 +56,6 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """Whether anything waits on one connection."""
-
-    queued: bool
-    unacked: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Batch:
     """Rows by envelope, and the stream that they continue."""
 
@@ -106,17 +98,6 @@ class Outgoing:
         self._allowance = allowance
         self._sealed = sealed
         self._crash_point = crash_point
-
-    async def backlog(self, connection_id: int) -> Backlog:
-        """Look what waits on a connection."""
-
-        async def look(reader: Reader) -> Backlog:
-            return Backlog(
-                await outbox.has(reader, connection_id, outbox.QUEUED),
-                await outbox.has(reader, connection_id, outbox.SEALED),
-            )
-
-        return await self._store.read(look)
 
     async def seal(self, channel: Channel) -> int:
         """Give queued messages their place in the stream and their bytes, as many as credit allows for one request."""

@@ -80,10 +80,8 @@ async def test_a_message_alone_is_sent_at_once_and_alone(pair: Pair) -> None:
 async def test_large_and_small_messages_share_what_an_envelope_holds(pair: Pair) -> None:
     """No more than 1 MiB together; the largest message of all goes alone between the others."""
     sizes = [10, 500_000, 10, 500_000, 500_000, 10, 1_048_400, 10, 10]
-    for number, size in enumerate(sizes):
-        message = replica(f"i{number}", text="x" * size)
-        await pair.alice.enqueue(pair.hers.id, message.mid, dump_message(message))
-    pair.alice.transport.wake(pair.hers.id)
+    messages = [replica(f"i{number}", text="x" * size) for number, size in enumerate(sizes)]
+    await pair.alice.say_together(pair.hers.id, [(message.mid, dump_message(message)) for message in messages])
     await pair.quiet()
     assert await pair.bob.issues() == [f"i{n}" for n in range(len(sizes))]
     assert await pair.bob.envelopes("rx") == [4, 2, 1, 2]
@@ -108,10 +106,7 @@ async def test_a_malformed_message_harms_none_of_its_neighbours(pair: Pair) -> N
         ("new", b'{"t":"from.tomorrow","mid":"new"}'),
         ("i2-1", dump_message(replica("i2"))),
     ]
-    await pair.alice.connections.pause("Blue_to_Green")
-    for mid, payload in payloads:
-        await pair.alice.enqueue(pair.hers.id, mid, payload)
-    await pair.alice.connections.resume("Blue_to_Green")
+    await pair.alice.say_together(pair.hers.id, payloads)
     await pair.quiet()
     assert await pair.bob.envelopes("rx") == [5]
     rows = await pair.bob.store.fetch_all("SELECT kind, state, code FROM inbox ORDER BY id")
@@ -212,6 +207,7 @@ async def test_a_peer_that_ignores_its_credit_cannot_flood_and_is_not_stuck(
 async def test_the_ledger_shows_each_message_and_proves_that_none_is_missing(pair: Pair) -> None:
     """One row a message with its place in the envelope, and the head that the peer signed for."""
     await pair.alice.say(pair.hers.id, *range(3))
+    await pair.quiet()
     await pair.alice.say(pair.hers.id, 3)
     await pair.quiet()
     rows = await pair.alice.store.read(lambda tx: ledger.part(tx, pair.hers.id, after=0, limit=100))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -136,11 +136,16 @@ class PeerNode:
 
     async def say(self, connection_id: int, *numbers: int, revision: int = 1, issue: str = "i") -> None:
         """Put replicas of issues of all sizes into the outbox at once, one per number, and wake the sender."""
-        messages = [replica(f"{issue}{number}", revision, text="x" * (number * 997 % 5_000)) for number in numbers]
+        texts = {f"{issue}{number}": "x" * (number * 997 % 5_000) for number in numbers}
+        messages = [replica(one, revision, text=text) for one, text in texts.items()]
+        await self.say_together(connection_id, [(message.mid, dump_message(message)) for message in messages])
+
+    async def say_together(self, connection_id: int, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Put messages, each an id and its bytes, into the outbox in one unit of work, and wake the sender."""
 
         async def work(tx: Transaction) -> None:
-            for message in messages:
-                await self._enqueue(tx, connection_id, message.mid, dump_message(message), None)
+            for mid, payload in messages:
+                await self._enqueue(tx, connection_id, mid, payload, None)
 
         await self.store.write(work)
         self.transport.wake(connection_id)
