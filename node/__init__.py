@@ -8,7 +8,8 @@
 Read these files in this order and you have followed one issue through the house:
 
 1.  ``triggers/webhook.py`` and ``triggers/poller.py``: a change is seen, and stored before it is answered.
-2.  ``triggers/change_feed.py``, ``triggers/trigger.py``: many notices become one look at one issue; what fails stays.
+2.  ``triggers/change_feed.py``, ``triggers/trigger.py``: many notices become one look at one issue; what fails stays
+    (``triggers/setbacks.py``), and so does what a person asked for and could not have yet.
 3.  ``sync/outgoing.py``: the issue's newest state, on each of its connections: has anything to be sent?
 4.  ``rules/outgoing.py``: what leaves, and nothing else.
 5.  ``sync/content.py``, ``sync/last_look.py``: the replica, whether it differs from what the peer knows, and the guard.

@@ -59,6 +59,7 @@ from node.transport.receive import Hooks
 from node.transport.transport import Transport, TransportSettings
 from node.triggers.change_feed import ChangeFeed
 from node.triggers.poller import Poller
+from node.triggers.roll_call import RollCall
 from node.triggers.trigger import watched
 from node.triggers.webhook import WebhookIntake
 from protocol.fingerprint import fingerprint
@@ -66,7 +67,9 @@ from protocol.fingerprint import fingerprint
 _LOG = logging.getLogger(__name__)
 WEBHOOK_NAME = "Accord"
 REGISTER_SECONDS = 600.0
-"""How often a node that could not register its webhook tries again."""
+"""How often a node looks whether its webhook is still in Jira."""
+REGISTER_AGAIN_SECONDS = 15.0
+"""How long a node that could not register its webhook waits before it tries again: double of this, doubling on."""
 CATCH_UP_SECONDS = 30.0
 """How long received messages wait at the start for changes of our own people to be looked at."""
 TROUBLE_SECONDS = 30.0
@@ -87,6 +90,9 @@ class Node:
         self._runners: list[web.AppRunner] = []
         self._registrar: asyncio.Task[None] | None = None
         self._reregister = asyncio.Event()
+        self._registering = asyncio.Lock()
+        self._registered: Sequence[str] = ()
+        self._registered_ms = 0
         self.public_url = ""
         self.admin_url = ""
 
@@ -112,6 +118,7 @@ class Node:
         self._changes.crew.start()
         self._resync.start()
         self._poller.start()
+        self._roll_call.start()
         self._housekeeping.start()
         self._catching_up = asyncio.create_task(self._catch_up(), name="catching up")
         self._registrar = asyncio.create_task(self._keep_registered(), name="webhook registration")
@@ -164,6 +171,7 @@ class Node:
             clock=clock,
             rules=self._rules,
             facts=facts,
+            choices_changed=facts.forget_choices,
             files=files,
             locks=KeyedLocks(),
             browse_url=lambda key: f"{settings.jira.url}/browse/{key}",
@@ -195,13 +203,27 @@ class Node:
             secret=None,
             wake=self._changes.crew.wake,
         )
-        self._operations = Operations(site, outgoing, wake=self._look_anew, sweep=self._poller.sweep_soon)
+        self._roll_call = RollCall(
+            self._store,
+            self._tracker,
+            clock,
+            projects=self._projects,
+            wake=self._changes.crew.wake,
+            moved=self._reregister.set,
+        )
+        self._operations = Operations(
+            site,
+            outgoing,
+            wake=self._look_anew,
+            sweep=self._poller.sweep_soon,
+            call_roll=self._roll_call.soon,
+        )
         self._checks = Checks(
             self._store,
             self._tracker,
             clock,
             folder=folder.root,
-            webhook=lambda: self._webhook,
+            webhook=self._webhook_now,
             boundary=self._walls_and_ledger,
         )
         self._housekeeping = Housekeeping(self._store, clock)
@@ -217,6 +239,7 @@ class Node:
             _LOG.warning("not all changes could be looked at within %.0f seconds; going on", CATCH_UP_SECONDS)
         except StoreError as error:
             _LOG.warning("changes could not be looked at first; going on: %s", error.message)
+        self._changes.expect_notices()
         while True:
             try:
                 return await self._inbox.start()
@@ -284,6 +307,7 @@ class Node:
             await asyncio.gather(self._registrar, self._looking, return_exceptions=True)
         await self._housekeeping.stop()
         await self._poller.stop()
+        await self._roll_call.stop()
         self._catching_up.cancel()
         await asyncio.gather(self._catching_up, return_exceptions=True)
         await self._changes.crew.stop()
@@ -315,9 +339,9 @@ class Node:
         }
 
     async def _ready(self) -> dict[str, Any]:
-        """Ready means: the store answers, and a sweep or a webhook has shown that Jira does."""
+        """Ready means: the store answers, and the newest sweep has shown that Jira does."""
         await self._store.fetch_one("SELECT 1 AS one")
-        return {"ready": self._poller.last_ms is not None or not await self._projects(), "name": self.about()["name"]}
+        return {"ready": self._poller.healthy or not await self._projects(), "name": self.about()["name"]}
 
     async def _projects(self) -> Sequence[str]:
         """Return the projects to watch: where issues come in, where linked ones are, and where some enter from."""
@@ -347,17 +371,16 @@ class Node:
 
     async def _keep_registered(self) -> None:
         """Keep our webhook in Jira in line with the projects of our connections; it is tried again where it failed."""
-        registered: Sequence[str] = ()
-        again_ms = 0
+        failures = 0
         while True:
             self._reregister.clear()
             pause = REGISTER_SECONDS
             try:
-                projects = await self._projects()
-                failed = not self._webhook.active and self._clock.now_ms() >= again_ms
-                if projects and (projects != registered or failed):
-                    self._webhook = await self._register(projects)
-                    registered, again_ms = projects, self._clock.now_ms() + int(REGISTER_SECONDS * 1000)
+                if await self._look_after_webhook():
+                    failures = 0
+                else:
+                    failures += 1
+                    pause = min(REGISTER_SECONDS, REGISTER_AGAIN_SECONDS * 2 ** min(failures, 10))
                 if await self._store.read(connection_rows.pending):
                     pause = PAIRING_SECONDS
             except Exception:  # noqa: BLE001 - nobody else would register the webhook
@@ -368,6 +391,27 @@ class Node:
                     await self._reregister.wait()
             except TimeoutError:
                 continue
+
+    async def _look_after_webhook(self) -> bool:
+        """See that Jira reports changes of all our projects; tell whether there is nothing to try again."""
+        async with self._registering:
+            projects = await self._projects()
+            now = self._clock.now_ms()
+            fresh = self._webhook.active and now - self._registered_ms < REGISTER_SECONDS * 1000
+            if not projects or (fresh and projects == self._registered):
+                return True
+            before = (self._webhook.active, self._webhook.id, self._registered)
+            self._webhook = await self._register(projects)
+            self._registered, self._registered_ms = projects, now
+            if self._webhook.active and before != (True, self._webhook.id, projects):
+                self._poller.sweep_soon()  # nobody reported what happened until now
+            return self._webhook.active
+
+    async def _webhook_now(self) -> WebhookState:
+        """Look at the webhook in Jira itself: somebody may have removed it there."""
+        self._registered_ms = 0
+        await self._look_after_webhook()
+        return self._webhook
 
     async def _register(self, projects: Sequence[str]) -> WebhookState:
         settings = self._settings.jira
@@ -386,7 +430,6 @@ class Node:
         except TrackerError as error:
             _LOG.warning("the webhook could not be registered: %s", error.message)
             return WebhookState(active=False, advice=f"{error.message} It is tried again by itself.")
-        self._poller.sweep_soon()
         return state
 
     async def _walls_and_ledger(self) -> Sequence[Finding]:
@@ -399,6 +442,10 @@ class Node:
         temporary = self._folder.running.with_suffix(".new")
         temporary.write_text(json.dumps(data), "utf-8")
         temporary.replace(self._folder.running)
+
+
+async def _no_webhook() -> WebhookState:
+    return WebhookState(active=False, advice="The node does not run: start it with accord serve.")
 
 
 async def _boundary() -> Sequence[Finding]:
@@ -448,8 +495,7 @@ async def check_offline(folder: NodeFolder) -> list[dict[str, Any]]:
         await tracker.close()
         return [asdict(Finding("database", ERROR, error.message, error.advice))]
     try:
-        idle = WebhookState(active=False, advice="The node does not run: start it with accord serve.")
-        checks = Checks(store, tracker, clock, folder=folder.root, webhook=lambda: idle, boundary=_boundary)
+        checks = Checks(store, tracker, clock, folder=folder.root, webhook=_no_webhook, boundary=_boundary)
         return [asdict(finding) for finding in await checks.run()]
     finally:
         await tracker.close()

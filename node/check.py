@@ -13,6 +13,7 @@ from pathlib import Path
 
 from node.clock import Clock
 from node.errors import AccordError
+from node.rules.fields import COMPONENTS, VERSIONS
 from node.rules.script.workers import LayerState
 from node.store import connections, library, streams
 from node.store.engine import Store
@@ -50,7 +51,7 @@ class Checks:
         clock: Clock,
         *,
         folder: Path,
-        webhook: Callable[[], WebhookState],
+        webhook: Callable[[], Awaitable[WebhookState]],
         boundary: Callable[[], Awaitable[Sequence[Finding]]],
     ) -> None:
         self._store = store
@@ -70,18 +71,21 @@ class Checks:
         else:
             findings += [_jira(info), _clock(info, self._clock.now_ms())]
             findings += [finding async for finding in self._projects()]
-        findings.append(_webhook(self._webhook()))
+        findings.append(_webhook(await self._webhook()))
         findings += await self._peers()
         findings += [self._disk(), _sqlite(), *await self._boundary()]
         return findings
 
     async def _projects(self) -> AsyncIterator[Finding]:
         rows = await self._store.read(connections.every)
-        for project in sorted({row.project for row in rows if row.state != connections.CLOSED}):
+        open_rows = [row for row in rows if row.state != connections.CLOSED]
+        for project in sorted({row.project for row in open_rows}):
             what = f"project {project}"
+            creates = any({VERSIONS, COMPONENTS} & set(row.may_create) for row in open_rows if row.project == project)
             try:
                 await self._tracker.project(project)
-                missing = await self._tracker.missing_permissions(project)
+                also = ("ADMINISTER_PROJECTS",) if creates else ()
+                missing = await self._tracker.missing_permissions(project, also=also)
             except AccordError as error:
                 yield Finding(what, ERROR, error.message, error.advice)
                 continue

@@ -8,9 +8,9 @@ read out by the other side, and never a secret but the code itself, to the one w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from node.clock import Clock
@@ -18,6 +18,7 @@ from node.errors import PeerError, UsageError
 from node.keys import KeyFolder
 from node.names import check_name, free_name
 from node.overview import Overview, overview_of
+from node.rules.fields import CREATABLE
 from node.store import connections, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Store, Transaction
@@ -269,7 +270,9 @@ class Connections:
         return await self._switch(name, connections.ACTIVE, connections.DEACTIVATED)
 
     async def resume(self, name: str) -> Connection:
-        """Go on where `pause` stopped.
+        """Go on where `pause` stopped, or where a second copy of this node made the connection stop.
+
+        What was known of a copy is forgotten with that: a person says that there is one node again.
 
         Raises:
             UsageError: if the connection is not deactivated.
@@ -282,6 +285,9 @@ class Connections:
             if connection.state not in (before, after):
                 raise UsageError(f"{name} is {connection.state}, not {before}; nothing was changed.")
             await connections.set_state(tx, connection.id, after)
+            sending = await streams.load_tx(tx, connection.id)
+            if after == connections.ACTIVE and sending is not None and sending.forked_at is not None:
+                await streams.save_tx(tx, connection.id, replace(sending, forked_at=None))
             return connection.id
 
         connection_id = await self._store.write(switch)
@@ -327,6 +333,31 @@ class Connections:
         await self._store.write(lambda tx: _close(tx, connection, now_ms))
         self._transport.wake(connection.id)
         return await self._get(connection.id)
+
+    async def allow(self, name: str, kinds: Collection[str]) -> Connection:
+        """Let the rules of a connection have such things made in our Jira: words of ``rules.fields.CREATABLE``.
+
+        Raises:
+            UsageError: if there is no such connection.
+        """
+        return await self._set_may_create(name, lambda allowed: allowed | set(kinds))
+
+    async def forbid(self, name: str, kinds: Collection[str]) -> Connection:
+        """Take back what `allow` allowed; what was made stays.
+
+        Raises:
+            UsageError: if there is no such connection.
+        """
+        return await self._set_may_create(name, lambda allowed: allowed - set(kinds))
+
+    async def _set_may_create(self, name: str, change: Callable[[set[str]], set[str]]) -> Connection:
+        async def work(tx: Transaction) -> int:
+            connection = _found(await connections.by_name(tx, name), name)
+            allowed = change(set(connection.may_create))
+            await connections.set_may_create(tx, connection.id, [kind for kind in CREATABLE if kind in allowed])
+            return connection.id
+
+        return await self._get(await self._store.write(work))
 
     async def overview(self) -> list[Overview]:
         """Return all connections with how they stand, oldest first."""

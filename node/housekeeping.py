@@ -12,7 +12,7 @@ from typing import Final
 
 from node.clock import Clock
 from node.errors import AccordError
-from node.store import history, problems, shadows, steps
+from node.store import awaited, history, problems, shadows, steps
 from node.store.engine import Store
 from node.store.port import Transaction
 
@@ -76,6 +76,7 @@ class Housekeeping:
             await problems.drop_closed(tx, now_ms - KEEP_PROBLEMS_MS)
             await shadows.drop_unlinked(tx)
             await steps.drop_of_closed_connections(tx)
+            await awaited.drop_of_closed_connections(tx)
 
         await self._store.write(work)
         unused = await self._store.read(shadows.unused_digests)

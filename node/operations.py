@@ -9,9 +9,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from node.errors import TrackerNotFound, TrackerRefused, UsageError
+from node.errors import (
+    AccordError,
+    TrackerError,
+    TrackerNotFound,
+    TrackerRefused,
+    TrackerUnreachable,
+    UsageError,
+)
 from node.store import changes, connections, history, inbox, links, outbox, problems
 from node.store.connections import Connection
+from node.store.errors import StoreUnavailable
 from node.store.port import Reader, Transaction
 from node.store.problems import Problem
 from node.sync.endings import Endings
@@ -23,11 +31,13 @@ from protocol.messages import Code
 MAX_KEYS = 500
 """Issues in one request; the command line sends as many requests as it takes."""
 SEARCH_PAGE = 50
+ASK_AGAIN_MS = 1_000
+"""How long a request waits that could not be carried out for the moment, before it is tried for the first time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyResult:
-    """What became of one key: ``result`` is queued, unchanged, skipped or failed."""
+    """What became of one key: ``result`` is queued, unchanged, skipped, waits or failed."""
 
     key: str
     result: str
@@ -38,12 +48,21 @@ class KeyResult:
 class Operations:
     """The use cases around issues."""
 
-    def __init__(self, site: Site, outgoing: Outgoing, *, wake: Callable[[], None], sweep: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        outgoing: Outgoing,
+        *,
+        wake: Callable[[], None],
+        sweep: Callable[[], None],
+        call_roll: Callable[[], None] = lambda: None,
+    ) -> None:
         self._site = site
         self._outgoing = outgoing
         self._endings = Endings(site)
         self._wake = wake
         self._sweep = sweep
+        self._call_roll = call_roll
 
     async def connection(self, name: str) -> Connection:
         """Return a connection by its name. Raises UsageError."""
@@ -57,9 +76,11 @@ class Operations:
     async def sync(self, name: str, keys: Sequence[str]) -> list[KeyResult]:
         """Bring issues under sync on a connection.
 
+        What cannot be done now is remembered: it waits for the tracker, or, with its error, for a person.
+
         Raises:
             UsageError: no such connection, it is closed, or too many keys.
-            TrackerError: the tracker cannot be asked now; issues before the failure are queued.
+            TrackerError: the tracker will never do what is needed for any of them.
         """
         if len(keys) > MAX_KEYS:
             raise UsageError(f"{len(keys)} issues are too many for one request.", advice=f"Send {MAX_KEYS} at most.")
@@ -74,21 +95,48 @@ class Operations:
         results: list[KeyResult] = []
         for start in range(0, len(keys), SEARCH_PAGE):
             part = keys[start : start + SEARCH_PAGE]
-            found = await self._fetch(part)
-            await self._outgoing.prepare(connection.id, list(found.values()))
-            for key in part:
-                issue = found.get(key)
-                results.append(
-                    await self._begin(connection, issue, key)
-                    if isinstance(issue, Issue)
-                    else KeyResult(
-                        key=key,
-                        result="failed",
-                        text=f"There is no issue {key} in our Jira, or the sync user may not see it.",
-                        advice="Check the key and the sync user's permissions in that project.",
-                    )
-                )
+            try:
+                results += await self._sync_part(connection, part)
+            except TrackerError as error:
+                if not error.temporary:
+                    raise
+                done = {one.key for one in results}
+                rest = [key for key in keys if key not in done]
+                return results + [await self._keep(connection, key, key, error) for key in rest]
         return results
+
+    async def _sync_part(self, connection: Connection, keys: Sequence[str]) -> list[KeyResult]:
+        found = await self._fetch(keys)
+        await self._outgoing.prepare(connection.id, list(found.values()))
+        results = []
+        for key in keys:
+            issue = found.get(key)
+            results.append(await self._begin(connection, issue, key) if issue is not None else _unknown(key))
+        return results
+
+    async def _keep(self, connection: Connection, key: str, issue: str, error: AccordError) -> KeyResult:
+        """Remember what was asked for: a tracker that does not answer is asked again, an error waits for a person."""
+        now = self._site.clock.now_ms()
+        later = isinstance(error, TrackerError) and error.temporary
+
+        async def work(tx: Transaction) -> None:
+            row = await changes.ask(
+                tx, connection_id=connection.id, issue=issue, now_ms=now, due_ms=now + ASK_AGAIN_MS if later else None
+            )  # fmt: skip
+            await problems.close_of_forgotten_changes(tx)
+            if not later:
+                problem = Problem(
+                    connection_id=connection.id, stage=problems.CHANGE, ref=row, issue_key=key,
+                    code=type(error).__name__, message=f"{connection.name}: {error.message}",
+                    advice=error.advice or "Put right what is named here, then retry.",
+                )  # fmt: skip
+                await problems.report(tx, problem, now_ms=now)
+
+        await self._site.store.write(work)
+        if later:
+            self._wake()
+            return KeyResult(key=key, result="waits", text=error.message, advice="It is tried again by itself.")
+        return KeyResult(key=key, result="failed", text=error.message, advice=error.advice)
 
     async def _fetch(self, keys: Sequence[str]) -> dict[str, Issue]:
         """Read issues with as few calls as it goes: one search for many, one call each where a key is unknown."""
@@ -117,9 +165,15 @@ class Operations:
         return found
 
     async def _begin(self, connection: Connection, issue: Issue, key: str) -> KeyResult:
-        left = await self._outgoing.begin(connection.id, issue)
+        try:
+            left = await self._outgoing.begin(connection.id, issue)
+        except TrackerError as error:
+            return await self._keep(connection, key, issue.id, error)
         if left.error is not None:
-            return KeyResult(key=key, result="failed", text=left.error.message, advice=left.error.advice)
+            return await self._keep(connection, key, issue.id, left.error)
+        if left.sent is Sent.LATER:
+            wait = TrackerUnreachable(f"{key} waits: {left.reason}.")
+            return await self._keep(connection, key, issue.id, wait)
         if left.sent is Sent.SKIPPED:
             return KeyResult(key=key, result="skipped", text=left.reason)
         queued = left.sent is Sent.QUEUED
@@ -219,7 +273,9 @@ class Operations:
 
         async def work(tx: Reader) -> list[dict[str, Any]]:
             names = {one.id: one.name for one in await connections.every(tx)}
-            return [_shown(problem, names) for problem in await problems.open_problems(tx)]
+            found = await problems.open_problems(tx)
+            trouble = self._site.store.trouble
+            return [_shown(problem, names) for problem in ([_store_trouble(trouble)] if trouble else []) + found]
 
         return await self._site.store.read(work)
 
@@ -238,8 +294,8 @@ class Operations:
         async def work(tx: Transaction) -> None:
             for problem in chosen:
                 if problem.ref is not None and problem.stage in _HELD:
+                    # It keeps its number: it ends when that goes well, and counts once more where it does not.
                     await _HELD[problem.stage](tx, problem.ref)
-                    await problems.close_one(tx, problem.id)
 
         await self._site.store.write(work)
         for problem in chosen:
@@ -251,6 +307,8 @@ class Operations:
     async def _try_again(self, problem: Problem) -> None:
         if problem.stage == problems.SWEEP:
             self._sweep()
+        elif problem.stage == problems.GONE:
+            self._call_roll()
         elif problem.stage == problems.PEER and problem.connection_id is not None:
             self._site.ask_peer(problem.connection_id)
         elif problem.ref is not None:
@@ -261,6 +319,8 @@ class Operations:
 
     async def skip(self, problem_ids: Sequence[int]) -> int:
         """Give up on what waits behind these problems: the notice or message ends without effect.
+
+        Of an issue that cannot be found any more, this says that it was deleted: its links end.
 
         The peer hears of a message that its receiver asks for nothing to be done, not why.
 
@@ -283,10 +343,18 @@ class Operations:
             await problems.close_of_forgotten_changes(tx)
 
         await self._site.store.write(work)
+        for problem in chosen:
+            if problem.stage == problems.GONE and problem.ref is not None:
+                await self._end(problem.ref)
         for party in parties.values():
             self._site.wake_sender(party.id)
         self._wake()
         return len(chosen)
+
+    async def _end(self, link_id: int) -> None:
+        link = await self._site.store.read(lambda tx: links.by_id(tx, link_id))
+        if link is not None:
+            await self._outgoing.gone(link.issue_id)
 
     async def _chosen(self, problem_ids: Sequence[int] | None) -> list[Problem]:
         found = await self._site.store.read(lambda tx: problems.open_problems(tx, limit=-1))
@@ -303,6 +371,29 @@ _HELD: Mapping[str, Callable[[Transaction, int], Awaitable[object]]] = {
     problems.INBOX: inbox.release,
 }
 """How the row behind a problem is let go, by stage; what is at the other stages does not wait in a row."""
+
+
+def _store_trouble(trouble: StoreUnavailable) -> Problem:
+    """Return a problem that cannot be stored, because nothing can."""
+    return Problem(
+        connection_id=None,
+        stage="store",
+        ref=None,
+        issue_key=None,
+        code=type(trouble).__name__,
+        message=f"Nothing can be stored: {trouble.message}",
+        advice=trouble.advice
+        or "Make room on the node's disk. Jira and the peers keep what they have, and come again.",
+    )
+
+
+def _unknown(key: str) -> KeyResult:
+    return KeyResult(
+        key=key,
+        result="failed",
+        text=f"There is no issue {key} in our Jira, or the sync user may not see it.",
+        advice="Check the key and the sync user's permissions in that project.",
+    )
 
 
 def _looks_like_key(key: str) -> bool:

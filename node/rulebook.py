@@ -56,6 +56,7 @@ class RuleBook:
             project=row.project,
             default_type=row.default_type,
             names=self._names[connection_id],
+            may_create=frozenset(row.may_create),
         )
 
     async def outgoing(self, connection_id: int) -> OutgoingRules:

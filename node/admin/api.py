@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -56,6 +56,10 @@ class _Numbers(Body):
     ids: list[int] | None = None
 
 
+class _Kinds(Body):
+    kinds: Annotated[list[Literal["versions", "components", "options"]], Field(min_length=1, max_length=3)]
+
+
 class _Nothing(Body):
     pass
 
@@ -98,6 +102,7 @@ class AdminApi:
         add("POST", "/api/v1/connections/{name}/verify", self._verify)
         add("POST", "/api/v1/connections/{name}/sync", self._sync)
         add("POST", "/api/v1/connections/{name}/{action:pause|resume|revoke|close}", self._switch)
+        add("POST", "/api/v1/connections/{name}/{action:allow|forbid}", self._may_create)
         add("GET", "/api/v1/issues/{key}", self._status)
         add("GET", "/api/v1/events", self._events)
         add("GET", "/api/v1/queue", self._queue)
@@ -226,6 +231,19 @@ class AdminApi:
         await self._s.connected()
         return answer(await self._one(name))
 
+    async def _may_create(self, request: web.Request) -> web.Response:
+        name, kinds = request.match_info["name"], (await read_body(request, _Kinds)).kinds
+        if request.match_info["action"] == "forbid":
+            await self._s.connections.forbid(name, kinds)
+            return answer(await self._one(name))
+        if "options" in kinds and (await self._s.tracker.describe()).kind == "data-center":
+            raise UsageError(
+                "Jira Data Center has no REST call that adds an option to a custom field, so rules cannot do it.",
+                advice="Add options in Jira by hand. Versions and components can be allowed.",
+            )
+        await self._s.connections.allow(name, kinds)
+        return answer(await self._one(name))
+
     # issues
 
     async def _sync(self, request: web.Request) -> web.Response:
@@ -277,6 +295,7 @@ def _shown(overview: Overview, counts: dict[int, int]) -> dict[str, Any]:
         "code": overview.code,
         "project": row.project,
         "default_type": row.default_type,
+        "may_create": list(row.may_create),
         "description": row.description,
         "issues": counts.get(row.id, 0),
         "created_ms": row.created_ms,

@@ -11,6 +11,7 @@ from rich.markup import escape
 from node.admin.client import part
 from node.cli.show import Terminal, when
 from node.errors import UsageError
+from node.rules.fields import CREATABLE
 
 
 @click.command()
@@ -96,24 +97,53 @@ def verify(terminal: Terminal, connection: str, digits: str | None) -> None:
         terminal.say(f"[green]{connection} is verified.[/green]")
 
 
-@click.command()
-@click.pass_obj
-def connections(terminal: Terminal) -> None:
-    """List connections: state, issues in sync, when the peer was last heard of."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def connections(context: click.Context) -> None:
+    """List connections: state, issues in sync, when the peer was last heard of, what rules may create."""
+    if context.invoked_subcommand is None:
+        _list_connections(context.find_object(Terminal) or context.fail("There is no terminal."))
+
+
+def _list_connections(terminal: Terminal) -> None:
     data = terminal.node.call("GET", "/api/v1/connections")
     if terminal.data(data):
         return
     terminal.table(
-        ("Connection", "State", "Peer", "Project", "Issues", "Verified", "Last sync", "Last heard"),
+        ("Connection", "State", "Peer", "Project", "Issues", "Verified", "Last sync", "Last heard", "May create"),
         [
             (
                 one["name"], one["state"], one["peer_label"], one["project"], one["issues"],
                 "yes" if one["verified"] else "no", when(one["last_sync_ms"]), when(one["last_heard_ms"]),
+                ", ".join(one["may_create"]) or "nothing",
             )
             for one in data["connections"]
         ],
         empty="There are no connections yet. Begin with: accord invite PEER --project KEY",
     )  # fmt: skip
+
+
+def _may_create_command(action: str, summary: str) -> click.Command:
+    @click.command(action, help=summary)
+    @click.argument("connection")
+    @click.argument("kinds", nargs=-1, required=True, type=click.Choice(CREATABLE), metavar="KIND...")
+    @click.pass_obj
+    def command(terminal: Terminal, connection: str, kinds: tuple[str, ...]) -> None:
+        data = terminal.node.call("POST", f"/api/v1/connections/{part(connection)}/{action}", {"kinds": list(kinds)})
+        if not terminal.data(data):
+            may = ", ".join(data["may_create"]) or "nothing"
+            terminal.say(f"The rules of {escape(data['name'])} may create in our Jira: {may}.")
+
+    return command
+
+
+_KINDS = "A KIND is versions, components or options (options on Jira Cloud only)."
+connections.add_command(
+    _may_create_command("allow", f"Let the rules of a connection create what our Jira lacks. {_KINDS}")
+)
+connections.add_command(
+    _may_create_command("forbid", f"Do not let the rules of a connection create these any more. {_KINDS}")
+)
 
 
 def _state_command(action: str, summary: str, done: str) -> click.Command:

@@ -121,6 +121,9 @@ def _show_preview(terminal: Terminal, one: dict[str, Any], *, payload: bool) -> 
         terminal.say(f"  [red]the guard found {found['pattern']} in {found['field']}: it would not leave[/red]")
     for change in one["changes"]:
         plain(terminal, "\n".join(f"  {line}" for line in change["lines"]))
+    for wish in one["creates"]:
+        place = wish["field"].removeprefix("custom.") or wish["project"]
+        plain(terminal, f"  would be created first: {wish['name']} ({wish['kind']} of {place})")
     for call in one["calls"]:
         arguments = ", ".join(json.dumps(each, ensure_ascii=False) for each in call["arguments"])
         result = json.dumps(call["result"], ensure_ascii=False)

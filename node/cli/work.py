@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,13 +43,19 @@ def sync(terminal: Terminal, connection: str, keys: tuple[str, ...]) -> None:
             path = f"/api/v1/connections/{part(connection)}/sync"
             results += terminal.node.call("POST", path, {"keys": batch})["results"]
             bar.advance(task, len(batch))
-    failed = [one for one in results if one["result"] == "failed"]
+    others = [one for one in results if one["result"] not in {"queued", "unchanged"}]
     if not terminal.data({"results": results}):
-        shown: Sequence[dict[str, Any]] = results if len(results) <= BATCH else failed
+        shown: Sequence[dict[str, Any]] = results if len(results) <= BATCH else others
         terminal.table(("Issue", "Result", "Why"), [(one["key"], one["result"], _why(one)) for one in shown], empty="")
-        terminal.say(f"{len(results) - len(failed)} of {len(results)} issues are on their way or in step.")
-    if failed:
+        counted = Counter(one["result"] for one in others)
+        rest = "".join(f"; {number} {_RESULTS[result]}" for result, number in sorted(counted.items()))
+        terminal.say(f"{len(results) - len(others)} of {len(results)} issues are on their way or in step{rest}.")
+    if any(one["result"] == "failed" for one in others):
         raise SystemExit(1)
+
+
+_RESULTS = {"failed": "failed, see accord errors", "skipped": "kept at home by the rules", "waits": "wait for Jira"}
+"""What became of issues that are neither on their way nor in step, in words."""
 
 
 def _why(one: dict[str, Any]) -> str:

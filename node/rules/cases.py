@@ -7,7 +7,7 @@ Takes and gives texts and values; whoever calls it reads and writes the files.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -42,6 +42,7 @@ class Case(BaseModel):
     linked: bool = False
     project: str = ""
     default_type: str | None = None
+    may_create: list[str] = Field(default_factory=list)
     issue: dict[str, Any] | None = None
     replica: dict[str, Any] | None = None
     previous: dict[str, Any] | None = None
@@ -50,6 +51,8 @@ class Case(BaseModel):
     """What our Jira answered."""
     twins: dict[str, str | None] = Field(default_factory=dict)
     """Our keys for issues of the peer."""
+    handles: dict[str, str] = Field(default_factory=dict)
+    """What the peer calls issues of ours, by their ids."""
     expect: dict[str, Any] = Field(default_factory=dict)
 
     def to_text(self) -> str:
@@ -93,8 +96,13 @@ def read_case(text: str, *, name: str = "the case file") -> Case:
 class _KnownTwins:
     """Links that a case knows; also notes what was asked."""
 
-    def __init__(self, twins: Mapping[str, str | None]) -> None:
+    def __init__(self, twins: Mapping[str, str | None], handles: Mapping[str, str]) -> None:
         self._twins = twins
+        self._handles = handles
+
+    async def handles(self, issue_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the peer's names of those that are known."""
+        return {issue_id: self._handles[issue_id] for issue_id in issue_ids if issue_id in self._handles}
 
     async def local_key(self, remote: str) -> str | None:
         """Return our key of the peer's issue."""
@@ -145,6 +153,7 @@ def incoming_case(
         first_sync=context.first_sync,
         project=context.project,
         default_type=context.default_type,
+        may_create=sorted(context.may_create),
         issue=plain_issue(context.issue) if context.issue is not None else None,
         replica=replica.model_dump(mode="json"),
         previous=context.previous.model_dump(mode="json") if context.previous is not None else None,
@@ -176,7 +185,7 @@ async def _run(case: Case, ruleset: RuleSet, facts: TrackerFacts, engine: RuleEn
     except ValueError as error:
         why = first_problem(error) if isinstance(error, ValidationError) else "its issue has the wrong shape"
         raise ConfigError(f"The case {case.name!r} cannot be read: {why}.", advice="Record it again.") from None
-    twins = _KnownTwins(case.twins)
+    twins = _KnownTwins(case.twins, case.handles)
     if case.direction == "outgoing" and issue is not None:
         return await OutgoingRules(ruleset, version=0, engine=engine).evaluate(
             issue,
@@ -199,6 +208,7 @@ async def _run(case: Case, ruleset: RuleSet, facts: TrackerFacts, engine: RuleEn
                 issue=issue,
                 previous=previous,
                 default_type=case.default_type,
+                may_create=frozenset(case.may_create),
                 twins=twins,
             ),
         )

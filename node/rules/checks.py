@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from node.rules.facts import TrackerFacts
-from node.rules.fields import JIRA_NAMES, STANDARD, is_custom
+from node.rules.fields import JIRA_NAMES, STANDARD, creatable_kind, is_custom
 from node.rules.findings import Finding, did_you_mean, known_are
+from node.rules.issue_links import LINKS
 from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
 from node.rules.script.engine import RuleEngine
 from node.rules.values import CHOICES, PEOPLE, NoMatch, Target, convert, find
@@ -87,9 +88,9 @@ async def _check_script(
 
 async def _unknown_field(place: _Place, name: str) -> Finding | None:
     """Return what is wrong with the name of a field of ours."""
-    if name in STANDARD or (is_custom(name) and await place.facts.kind(name) is not None):
+    if name == LINKS or name in STANDARD or (is_custom(name) and await place.facts.kind(name) is not None):
         return None
-    known = (*await place.facts.field_names(), *COLLECTIONS)
+    known = (*await place.facts.field_names(), *COLLECTIONS, LINKS)
     if name in JIRA_NAMES:
         suggestion = f"Did you mean {JIRA_NAMES[name]!r}?"
     elif CUSTOM + name in known:
@@ -101,26 +102,32 @@ async def _unknown_field(place: _Place, name: str) -> Finding | None:
 
 async def _check_outgoing(place: _Place) -> AsyncIterator[Finding]:
     step = place.step
-    if step.source in COLLECTIONS:
+    if step.source in {*COLLECTIONS, LINKS}:
         for finding in _check_collection(place):
             yield finding
     elif (unknown := await _unknown_field(place, step.source)) is not None:
         yield unknown
         return
-    elif step.target in COLLECTIONS:
+    elif step.target in {*COLLECTIONS, LINKS}:
         yield place.error(f"{step.target!r} is the name of a collection; it takes nothing but {step.target!r} itself.")
     elif step.target == "key" and step.source != "key":
         yield place.error("'key' is the name under which the issue's key leaves.", "Choose another name.")
     elif step.source == "security_level":
         yield place.warning("Security levels leave: the guard stops an issue that has one unless it is allowed there.")
+    if step.otherwise == "create":
+        yield place.error("Outgoing rules only read this Jira, so they create nothing.", "Choose what else happens.")
     kind = (STANDARD[step.source].kind if step.source in STANDARD else await place.facts.kind(step.source)) or ""
     if step.people == "email":
-        if kind in PEOPLE or step.source in COLLECTIONS:
-            yield place.warning(f"E-mail addresses leave with {step.source!r}.")
-        else:
-            yield place.warning(f"{step.source!r} holds no people: 'people' has no effect.")
+        yield _check_addresses(place, kind)
     async for finding in _check_known_values(place, step.source, kind):
         yield finding
+
+
+def _check_addresses(place: _Place, kind: str) -> Finding:
+    source = place.step.source
+    if kind in PEOPLE or source in COLLECTIONS:
+        return place.warning(f"E-mail addresses leave with {source!r}.")
+    return place.warning(f"{source!r} holds no people: 'people' has no effect.")
 
 
 async def _check_known_values(place: _Place, field: str, kind: str) -> AsyncIterator[Finding]:
@@ -151,10 +158,10 @@ def _check_collection(place: _Place) -> list[Finding]:
 
 async def _check_incoming(place: _Place) -> AsyncIterator[Finding]:
     step = place.step
-    if step.source in COLLECTIONS or step.target in COLLECTIONS:
+    if {step.source, step.target} & {*COLLECTIONS, LINKS}:
         if step.source != step.target:
             yield place.error(f"{step.source!r} cannot be carried to {step.target!r}.", "Use the same name twice.")
-        elif step.values or step.otherwise != "nothing":
+        elif step.source != LINKS and (step.values or step.otherwise != "nothing"):
             yield place.warning(f"Value maps and 'otherwise' have no effect on {step.source!r}.")
         return
     unknown = await _unknown_field(place, step.target)
@@ -165,13 +172,22 @@ async def _check_incoming(place: _Place) -> AsyncIterator[Finding]:
     if known is not None and not known.writable:
         yield place.error(f"{step.target!r} cannot be written: Jira sets it by itself.")
         return
+    if step.otherwise == "create" and creatable_kind(step.target, known.kind if known else await _kind(place)) is None:
+        yield place.error(
+            f"Nothing can be created for {step.target!r}.",
+            'Versions, components and options can be: choose "error", "nothing" or a default.',
+        )
     if step.people != "name":
         yield place.warning("'people' has an effect only on what leaves.")
     near = did_you_mean(step.source, (*STANDARD, *COLLECTIONS, "key", "url"))
     if step.source not in STANDARD and step.source != "url" and not is_custom(step.source) and near:
         yield place.warning(f"The other side may call it otherwise than {step.source!r}.", near)
-    async for finding in _check_results(place, known.kind if known else await place.facts.kind(step.target) or "other"):
+    async for finding in _check_results(place, known.kind if known else await _kind(place)):
         yield finding
+
+
+async def _kind(place: _Place) -> str:
+    return await place.facts.kind(place.step.target) or "other"
 
 
 async def _check_results(place: _Place, kind: str) -> AsyncIterator[Finding]:

@@ -38,7 +38,8 @@ class IncomingContext:
     """What the incoming rules know besides the replica.
 
     ``first_sync``: our issue is not linked yet. ``issue``: our issue, None when it will be created.
-    ``previous``: the replica before this one. ``project``: where an issue would be created.
+    ``previous``: the replica before this one. ``project``: where an issue would be created. ``may_create``: what
+    scripts may have made in our Jira, words of ``fields.CREATABLE``.
     """
 
     first_sync: bool
@@ -47,5 +48,6 @@ class IncomingContext:
     issue: Issue | None = None
     previous: Replica | None = None
     default_type: str | None = None
+    may_create: AbstractSet[str] = frozenset()
     connection: str = ""
     twins: Twins | None = None

@@ -123,7 +123,7 @@ def _candidates(text: str) -> Iterator[MappingStep]:
     values, default = constants.get("values", {}), constants.get("default")
     if not isinstance(values, dict) or not all(isinstance(part, str) for pair in values.items() for part in pair):
         return
-    choices: list[object] = ["nothing", "error"]
+    choices: list[object] = ["nothing", "error", "create"]
     if isinstance(default, str):
         choices.append(Default(default=default))
     for cut in range(1, len(names)):

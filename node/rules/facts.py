@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeVar
 
 from node.errors import TrackerNotFound
 from node.rules.facts_schema import build_schema
-from node.rules.fields import JIRA_NAMES, STANDARD, is_custom
+from node.rules.fields import JIRA_NAMES, STANDARD, VERSIONS, is_custom
 from node.rules.script.engine import ScriptSchema
 from node.rules.values import CHOICES
-from node.trackers.base import Field, IssueType, Project
+from node.trackers.base import Field, IssueType, Project, Version
 from node.trackers.issue import CUSTOM, User
 
 T = TypeVar("T")
@@ -37,6 +37,10 @@ class TrackerFacts(Protocol):
 
     async def allowed_values(self, project: str, issue_type: str | None, field: str) -> frozenset[str] | None:
         """Return the values that a field may have there, or None where any goes or nobody knows."""
+        ...
+
+    async def names(self, project: str, kind: str) -> frozenset[str]:
+        """Return the versions or components (``kind``, as in ``fields.CREATABLE``) that a project has for use."""
         ...
 
     async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
@@ -75,6 +79,14 @@ class FactSource(Protocol):
         """Return users matching a name or an e-mail address."""
         ...
 
+    async def versions(self, project: str) -> Sequence[Version]:
+        """Return the versions of a project."""
+        ...
+
+    async def components(self, project: str) -> Sequence[str]:
+        """Return the names of a project's components."""
+        ...
+
 
 class CachedFacts:
     """``TrackerFacts`` over the tracker port.
@@ -92,6 +104,11 @@ class CachedFacts:
     def refresh(self) -> None:
         """Forget everything, so that fields, options and people are read again."""
         self._kept.clear()
+
+    def forget_choices(self, project: str) -> None:
+        """Forget what fields of a project can be set to, because it has just got another name to choose."""
+        for key in [key for key in self._kept if key == ("fields",) or key[1:2] == (project,)]:
+            del self._kept[key]
 
     async def issue_types(self, project: str) -> tuple[IssueType, ...]:
         """Return the issue types of a project in its order, each with its statuses."""
@@ -125,6 +142,16 @@ class CachedFacts:
                 return frozenset(found.options)
         found = (await self._fields()).get(field)
         return frozenset(found.options) if found is not None and found.options else None
+
+    async def names(self, project: str, kind: str) -> frozenset[str]:
+        """Return the versions or components that a project has for use; those that are archived are not."""
+
+        async def read() -> frozenset[str]:
+            if kind == VERSIONS:
+                return frozenset(one.name for one in await self._tracker.versions(project) if not one.archived)
+            return frozenset(await self._tracker.components(project))
+
+        return await self._keep((kind, project), read)
 
     async def script_schema(self, project: str) -> ScriptSchema:
         """Return what scripts may name in a project."""

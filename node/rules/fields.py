@@ -14,6 +14,10 @@ from typing import Literal, TypeAlias
 
 from node.trackers.issue import CUSTOM, Issue, User, Value
 
+VERSIONS, COMPONENTS, OPTIONS = "versions", "components", "options"
+CREATABLE = (VERSIONS, COMPONENTS, OPTIONS)
+"""What rules may have made in our Jira where a connection allows it; also the words of the command line."""
+
 People: TypeAlias = Literal["name", "email"]
 
 
@@ -75,6 +79,15 @@ JIRA_NAMES: Mapping[str, str] = {
 def is_custom(name: str) -> bool:
     """Tell whether this names a custom field."""
     return name.startswith(CUSTOM) and len(name) > len(CUSTOM)
+
+
+def creatable_kind(name: str, kind: str) -> str | None:
+    """Return what has to be made for a value that a field of that kind lacks, a word of ``CREATABLE``, if anything."""
+    if name == COMPONENTS:
+        return COMPONENTS
+    if kind in {"version", "multi-version"}:
+        return VERSIONS
+    return OPTIONS if is_custom(name) and kind in {"select", "radio", "multi-select", "checkbox"} else None
 
 
 def person(user: User | None, people: People) -> str | None:

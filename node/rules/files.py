@@ -26,7 +26,7 @@ _CHOICES = {
     "method": ("manual", "automatic", "disabled"),
     "when": ("always", "create"),
     "people": ("name", "email"),
-    "otherwise": ("nothing", "error"),
+    "otherwise": ("nothing", "error", "create"),
 }
 _KEYS: Mapping[str, Sequence[str]] = {
     "": ("direction", "method", "scope", "step"),

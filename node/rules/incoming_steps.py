@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from node.errors import RuleError
 from node.rules.comments import format_comment, format_worklog
 from node.rules.contexts import IncomingContext
 from node.rules.facts import TrackerFacts
-from node.rules.fields import STANDARD, is_custom
-from node.rules.helpers import ConnectionHelpers, Twins
+from node.rules.fields import COMPONENTS, OPTIONS, STANDARD, VERSIONS, creatable_kind, is_custom
+from node.rules.helpers import ConnectionHelpers, Making, Twins
+from node.rules.issue_links import LINKS, read_links
 from node.rules.issue_type import TypeChoice, choose_type
 from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
-from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
+from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftIssueLink, DraftWorklog, Origin, Skip
+from node.rules.people import people_of
 from node.rules.plain import (
     Untrusted,
     plain_issue,
@@ -27,8 +29,8 @@ from node.rules.plain import (
 from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
 from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
 from node.rules.script_step import engine_or_refuse, field_origins, refuse
-from node.rules.values import PEOPLE, Target
-from node.trackers.issue import Value
+from node.rules.values import PEOPLE, Target, find
+from node.trackers.issue import Issue, Value
 from protocol.replica import Replica
 
 
@@ -45,10 +47,14 @@ class Coming:
     comments: tuple[DraftComment, ...] | None = None
     attachments: tuple[DraftAttachment, ...] | None = None
     worklogs: tuple[DraftWorklog, ...] | None = None
+    links: tuple[DraftIssueLink, ...] | None = None
     transition: str | None = None
     origins: dict[str, Origin] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     calls: list[HelperCall] = field(default_factory=list)
+    creates: list[Creation] = field(default_factory=list)
+    crosses: bool = False
+    """Whether a type was wanted that our issue cannot become, because it is a sub-task, or is none."""
 
     @property
     def issue_type(self) -> str | None:
@@ -66,10 +72,14 @@ class Coming:
             comments=self.comments,
             attachments=self.attachments,
             worklogs=self.worklogs,
+            links=self.links,
             transition=self.transition,
             origins=self.origins,
             log=tuple(self.log),
             calls=tuple(self.calls),
+            creates=tuple(
+                one for one in self.creates if any(one.is_for(name, value) for name, value in self.fields.items())
+            ),
         )
 
 
@@ -89,15 +99,20 @@ async def map_step(work: Coming, numbered: Numbered) -> None:
     present, value = _read(work.replica, source)
     if not present:
         return
+    if source == LINKS:
+        work.links = tuple(_link_types(work, numbered, read_links(value)))
+        work.origins[LINKS] = origin
+        return
     if name == "type":
         chosen = await _type_of(work, numbered, value)
         work.log += chosen.log
+        work.crosses = chosen.crosses
         if chosen.name is not None:
             work.fields["type"] = chosen.name
             work.origins["type"] = origin
         return
     target = await _target(work, numbered, value)
-    mapped = map_incoming(numbered, value, target)
+    mapped = map_incoming(numbered, value, target, create=_creator(work, numbered, target))
     if isinstance(mapped, LeftAlone):
         work.log.append(mapped.reason)
         return
@@ -111,6 +126,7 @@ async def map_step(work: Coming, numbered: Numbered) -> None:
 async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEngine | None) -> Skip | None:
     """Run a script step on the draft so far; a Skip ends the evaluation. Raises RuleError."""
     context = work.context
+    making = Making(connection=context.connection, allowed=context.may_create, wanted=list(work.creates))
     result = await engine_or_refuse(engine, number).evaluate(
         Script(step.source, "incoming", await context.facts.script_schema(work.project), number),
         ScriptInputs(
@@ -119,17 +135,26 @@ async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEn
             draft=plain_result(work.draft()),
             previous=plain_replica(context.previous) if context.previous else None,
             first_sync=context.first_sync,
+            people=await people_of(context.facts, context.issue, work.fields),
         ),
-        ConnectionHelpers(context.facts, work.project, context.twins),
+        ConnectionHelpers(context.facts, work.project, context.twins, making=making),
     )
     work.log += result.log
     work.calls += result.calls
+    work.creates = making.wanted
     if result.skipped is not None:
         return Skip(result.skipped, Origin(number, result.skipped_line), tuple(work.log))
     try:
         _take(work, result.changes)
     except Untrusted as error:
         refuse(number, str(error))
+    for one in work.creates:
+        if one.project != work.project:
+            refuse(
+                number,
+                f"it wants {one.name!r} made in project {one.project} and the issue in {work.project}; "
+                "a script step of its own, before this one, has to set the project",
+            )
     work.origins |= field_origins(number, result.origins)
     return None
 
@@ -144,10 +169,32 @@ def _take(work: Coming, changes: Mapping[str, Any]) -> None:
     collections = read_draft_collections(changes, work.replica)
     work.fields = wanted
     work.comments, work.attachments, work.worklogs = (collections[name] for name in COLLECTIONS)
+    work.links = collections[LINKS]
     work.transition = read_text(changes, "transition")
     project = read_text(changes, "project")
     if project and work.context.issue is None:
         work.project = project
+
+
+def _link_types(work: Coming, numbered: Numbered, links: Iterable[DraftIssueLink]) -> Iterator[DraftIssueLink]:
+    """Yield links with the types that the value map gives; without one, types are called alike on both sides."""
+    step = numbered.step
+    for link in links:
+        known = find(link.type, frozenset(step.values)) if step.values else None
+        if not step.values:
+            yield link
+        elif known is not None:
+            yield replace(link, type=step.values[known])
+        elif isinstance(step.otherwise, Default):
+            yield replace(link, type=step.otherwise.default)
+        elif step.otherwise == "error":
+            raise RuleError(
+                f"{numbered}: the link type {link.type!r} is not in the value map.",
+                step=numbered.number,
+                advice="Add the type to the map, or choose what happens otherwise; then retry the issue.",
+            )
+        else:
+            work.log.append(f"{numbered}: a link was left out, because {link.type!r} is not in the value map.")
 
 
 def _read(replica: Replica, source: str) -> tuple[bool, Value]:
@@ -177,13 +224,33 @@ async def _target(work: Coming, numbered: Numbered, value: Value) -> Target:
             step=numbered.number,
             advice="Choose another target for the step, then retry the issue.",
         )
-    allowed = await facts.allowed_values(work.project, work.issue_type, name)
+    creatable = creatable_kind(name, kind) if numbered.step.otherwise == "create" else None
+    if creatable in {VERSIONS, COMPONENTS}:
+        allowed: frozenset[str] | None = await facts.names(work.project, creatable)
+    else:
+        allowed = await facts.allowed_values(work.project, work.issue_type, name)
     target = Target(name=name, kind=kind, allowed=allowed)
     if kind in PEOPLE:
         return Target(name=name, kind=kind, people=await _people(facts, numbered, value, target))
     if kind == "issue":
         return Target(name=name, kind=kind, people=await _twins(work.context.twins, numbered, value, target))
     return target
+
+
+def _creator(work: Coming, numbered: Numbered, target: Target) -> Callable[[str], str] | None:
+    """Return what has a name made that the target lacks, where the step says so and such a thing can be made."""
+    kind = creatable_kind(target.name, target.kind) if numbered.step.otherwise == "create" else None
+    if kind is None:
+        return None
+    context = work.context
+    making = Making(connection=context.connection, allowed=context.may_create, wanted=work.creates)
+
+    def create(name: str) -> str:
+        field_name = target.name if kind == OPTIONS else ""
+        wish = Creation(kind=kind, name=name.strip(), project=work.project, field=field_name)
+        return making.want(wish)
+
+    return create
 
 
 async def _people(facts: TrackerFacts, numbered: Numbered, value: Value, target: Target) -> dict[str, str]:
@@ -257,6 +324,7 @@ async def ensure_type(work: Coming) -> None:
     name, issue = work.fields.get("type"), work.context.issue
     if issue is not None and name is None:
         work.fields.pop("type", None)
+        _without_parent(work, issue)
         return
     types = await work.context.facts.issue_types(work.project)
     subtask = any(kind.name == name and kind.subtask for kind in types)
@@ -264,6 +332,8 @@ async def ensure_type(work: Coming) -> None:
         if subtask != issue.subtask:
             work.log.append(f"{issue.key} keeps the type {issue.type!r}: an edit cannot make it a {name!r}.")
             del work.fields["type"]
+            work.crosses = True
+            _without_parent(work, issue)
         return
     if name is not None and not (subtask and not work.fields.get("parent_key")):
         return
@@ -273,3 +343,9 @@ async def ensure_type(work: Coming) -> None:
         work.log.append(f"The type is not {name!r}, because that is a sub-task and the rules set no parent.")
     work.log += chosen.log
     work.fields["type"] = chosen.name
+
+
+def _without_parent(work: Coming, issue: Issue) -> None:
+    """Give no parent to an ordinary issue of ours whose twin is a sub-task: Jira would refuse the whole edit."""
+    if work.crosses and not issue.subtask and work.fields.pop("parent_key", None) is not None:
+        work.log.append(f"{issue.key} gets no parent, because it is no sub-task here.")

@@ -23,6 +23,8 @@ class TypeChoice:
 
     name: str | None
     log: tuple[str, ...] = ()
+    crosses: bool = False
+    """Whether the name is here, on the other side of the line to sub-tasks than our issue."""
 
 
 def choose_type(
@@ -65,7 +67,8 @@ def choose_type(
             advice="Add it to the step's value map, or choose a default type; then retry the issue.",
         )
     if issue is not None:
-        return TypeChoice(None, (f"{missing}: {issue.key} keeps the type {issue.type!r}.",))
+        crosses = bool(name) and find(name, frozenset(kind.name for kind in types)) is not None
+        return TypeChoice(None, (f"{missing}: {issue.key} keeps the type {issue.type!r}.",), crosses)
     for fallback in (*fallbacks, TASK):
         found = find(fallback, fitting) if fallback else None
         if found is not None:

@@ -64,13 +64,19 @@ def map_outgoing(numbered: Numbered, value: Value, kind: str = "") -> Mapped | L
     return _map_one(numbered, value, _Fit(numbered, _as_is, kind))
 
 
-def map_incoming(numbered: Numbered, value: Value, target: Target) -> Mapped | LeftAlone:
-    """Return what our field gets. Raises RuleError where the step says that a misfit is an error."""
+def map_incoming(
+    numbered: Numbered, value: Value, target: Target, *, create: Callable[[str], str] | None = None
+) -> Mapped | LeftAlone:
+    """Return what our field gets. Raises RuleError where the step says that a misfit is an error.
+
+    ``create`` has a name made that the field does not offer, and returns it or raises RuleError; None where nothing can
+    be made for it.
+    """
 
     def to_target(item: Value) -> Item:
         return convert(item, target)
 
-    fit = _Fit(numbered, to_target, target.kind)
+    fit = _Fit(numbered, to_target, target.kind, create)
     if target.many:
         return _map_list(numbered, items_of(value, target), fit)
     return _map_one(numbered, value, fit)
@@ -99,6 +105,7 @@ class _Fit:
     numbered: Numbered
     to_target: Callable[[Value], Item]
     kind: str
+    create: Callable[[str], str] | None = None
 
     def __call__(self, value: Value) -> Item:
         if not self.numbered.step.values:
@@ -109,6 +116,10 @@ class _Fit:
     def otherwise(self, value: Value, misfit: NoMatch) -> Item:
         """Apply the step's choice for a value that does not fit; the misfit comes back if nothing is to be done."""
         choice = self.numbered.step.otherwise
+        if choice == "create":
+            values = self.numbered.step.values
+            name = self.numbered.look_up(key_of(value, self.kind)) if values else as_text(value)
+            return misfit if self.create is None or not (name or "").strip() else self.create(name or "")
         if choice == "nothing":
             return misfit
         if choice == "error":

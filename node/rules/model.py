@@ -1,7 +1,8 @@
 """What rules take and give. Plain values: the sync core stands on these, however a rule was written.
 
 Outgoing rules turn an ``Issue`` into ``Shared``; the sync core adds handles and file digests and makes the replica.
-Incoming rules turn a replica into a ``Draft``: the values that we want in our issue. Nothing here is stored or sent.
+Incoming rules turn a replica into a ``Draft``: the values that we want in our issue, and the names that have to be made
+for them first. Nothing here is stored or sent.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from node.rules.fields import COMPONENTS, OPTIONS
 from node.rules.script.engine import HelperCall
-from node.trackers.issue import Value
+from node.trackers.issue import CUSTOM, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,50 @@ class DraftWorklog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DraftIssueLink:
+    """A link that we want from our issue to another of ours. ``issue`` is the peer's handle of that one's twin.
+
+    ``type`` is the name of a link type of our Jira; ``outward`` says that our issue is the one that "blocks".
+    """
+
+    issue: str
+    type: str
+    outward: bool
+
+    @property
+    def handle(self) -> str:
+        """Return what the link is known by among what the sync made."""
+        return f"{'>' if self.outward else '<'}{self.issue}:{self.type}"
+
+    def seen_from(self, issue: str) -> DraftIssueLink:
+        """Return the same link as seen from its other issue; ``issue`` is the peer's handle of this one's twin."""
+        return DraftIssueLink(issue=issue, type=self.type, outward=not self.outward)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creation:
+    """A name that our Jira lacks and a rule wants made: ``kind`` is one of ``fields.CREATABLE``.
+
+    ``project`` is where; ``field`` is the custom field of an option, with ``custom.`` before its name.
+    """
+
+    kind: str
+    name: str
+    project: str
+    field: str = ""
+
+    def is_for(self, field: str, value: Value) -> bool:
+        """Tell whether a field with this value cannot be written before the name is made."""
+        if self.kind == OPTIONS:
+            fits = field == self.field
+        elif self.kind == COMPONENTS:
+            fits = field == "components"
+        else:
+            fits = field in {"fix_versions", "affects_versions"} or field.startswith(CUSTOM)
+        return fits and (value == self.name or (isinstance(value, list) and self.name in value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What the incoming rules want in our issue.
 
@@ -124,8 +170,11 @@ class Draft:
     comments: tuple[DraftComment, ...] | None = None
     attachments: tuple[DraftAttachment, ...] | None = None
     worklogs: tuple[DraftWorklog, ...] | None = None
+    links: tuple[DraftIssueLink, ...] | None = None
     transition: str | None = None
     """The name of a transition that a script asked for; ``fields["status"]`` names a status instead."""
+    creates: tuple[Creation, ...] = ()
+    """What fields name and our Jira lacks: it is made before they are written."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     calls: tuple[HelperCall, ...] = ()

@@ -6,17 +6,19 @@ logged time that is restricted, never leave by a mapping.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from node.errors import RuleError
 from node.rules.contexts import OutgoingContext
 from node.rules.fields import STANDARD, is_custom, leaving, person, read_shared, utc, without_address
+from node.rules.issue_links import LINKS, shared_links
 from node.rules.mapping import LeftAlone, Numbered, map_outgoing
 from node.rules.model import Origin, Shared, SharedAttachment, SharedComment, SharedWorklog, Skip
+from node.rules.people import people_of
 from node.rules.plain import (
     Untrusted,
-    plain,
     plain_issue,
     plain_result,
     read_fields,
@@ -67,6 +69,10 @@ async def map_step(work: Leaving, numbered: Numbered) -> None:
         _map_collection(work, step)
         work.origins[step.source] = origin
         return
+    if step.source == LINKS:
+        work.fields[LINKS] = shared_links(work.issue, await _handles(work), work.context.own_items)
+        work.origins[LINKS] = origin
+        return
     if step.when == "create" and not work.context.first_sync:
         _repeat(work, step, origin)
         return
@@ -86,7 +92,12 @@ async def script_inputs(work: Leaving) -> ScriptInputs:
     """Return what a script step gets: the issue without what the sync wrote, and what leaves so far."""
     given = plain_issue(work.issue, work.context.own_items)
     given["custom"] = await _readable_custom(work)
+    handles = await _handles(work)
+    for link in given[LINKS]:
+        link["handle"] = handles.get(link["other_id"])
+    facts = work.context.facts
     return ScriptInputs(
+        people=await people_of(facts, work.issue) if facts is not None else {},
         issue=given,
         replica=plain_result(work.shared()),
         previous=work.context.previous,
@@ -159,21 +170,18 @@ async def _read(work: Leaving, numbered: Numbered) -> tuple[str, Value]:
     return kind, value
 
 
-async def _readable_custom(work: Leaving) -> dict[str, Any]:
-    """Return the custom fields for a script, people as users: nothing in them looks like a text and is an id."""
+async def _readable_custom(work: Leaving) -> dict[str, Value]:
+    """Return the custom fields whose kind is known: in another one, a user id would look like any other text."""
     issue, facts = work.issue, work.context.facts
     if facts is None:
         return {}
-    custom: dict[str, Any] = {}
-    for name, value in issue.custom.items():
-        kind = await facts.kind(CUSTOM + name)
-        if kind not in PEOPLE:
-            custom[name] = value
-            continue
-        ids = [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, str)]
-        users = [plain(await facts.user_by_id(user_id) or User(user_id, "")) for user_id in ids]
-        custom[name] = users if isinstance(value, list) else next(iter(users), None)
-    return custom
+    return {name: value for name, value in issue.custom.items() if await facts.kind(CUSTOM + name) is not None}
+
+
+async def _handles(work: Leaving) -> Mapping[str, str]:
+    """Return what the peer calls the issues that ours is linked to, as far as they are in sync there."""
+    twins, ids = work.context.twins, [link.other_id for link in work.issue.links]
+    return await twins.handles(ids) if twins is not None and ids else {}
 
 
 async def _people(work: Leaving, numbered: Numbered, ids: Value) -> Value:

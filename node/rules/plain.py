@@ -15,9 +15,11 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from node.rules.fields import utc
+from node.rules.issue_links import LINKS, MAX_LINKS, read_links
 from node.rules.model import (
     DraftAttachment,
     DraftComment,
+    DraftIssueLink,
     DraftWorklog,
     SharedAttachment,
     SharedComment,
@@ -30,7 +32,7 @@ Plain: TypeAlias = dict[str, Any]
 OwnItems: TypeAlias = AbstractSet[tuple[str, str]]
 T = TypeVar("T")
 
-LIMITS = {"comments": MAX_COMMENTS, "attachments": MAX_ATTACHMENTS, "worklogs": MAX_WORKLOGS}
+LIMITS = {"comments": MAX_COMMENTS, "attachments": MAX_ATTACHMENTS, "worklogs": MAX_WORKLOGS, LINKS: MAX_LINKS}
 
 
 def plain(value: Any) -> Any:
@@ -47,9 +49,11 @@ def plain(value: Any) -> Any:
 
 
 def plain_issue(issue: Issue, own_items: OwnItems = frozenset()) -> Plain:
-    """Return an issue; comments, files and worklogs that the sync wrote are left out."""
+    """Return an issue; comments, files, worklogs and links that the sync wrote are left out."""
     whole: Plain = plain(issue)
-    for kind, name in (("comment", "comments"), ("attachment", "attachments"), ("worklog", "worklogs")):
+    for kind, name in (
+        ("comment", "comments"), ("attachment", "attachments"), ("worklog", "worklogs"), ("issue link", LINKS),
+    ):  # fmt: skip
         whole[name] = [item for item in whole[name] if (kind, item["id"]) not in own_items]
     return whole
 
@@ -65,7 +69,7 @@ def issue_from_plain(data: Mapping[str, Any]) -> Issue:
 def plain_replica(replica: Replica) -> Plain:
     """Return a received replica; its comments, files and worklogs carry the peer's handle as ``handle``."""
     data: Plain = replica.model_dump(mode="json")
-    for name in LIMITS:
+    for name in ("comments", "attachments", "worklogs"):
         if data[name] is not None:
             data[name] = [{"handle": item.pop("id"), **item} for item in data[name]]
     return data
@@ -76,6 +80,8 @@ def plain_result(result: Any) -> Plain:
     data = asdict(result) if is_dataclass(result) and not isinstance(result, type) else dict(result)
     for name in ("origins", "log", "calls"):
         data.pop(name, None)
+    if not data.get("creates"):
+        data.pop("creates", None)
     whole: Plain = plain(data)
     return whole
 
@@ -102,7 +108,15 @@ def read_text(data: Mapping[str, Any], name: str) -> str | None:
 
 _ENTRIES: dict[type[Any], TypeAdapter[list[Any]]] = {
     kind: TypeAdapter(list[kind])  # type: ignore[valid-type]
-    for kind in (SharedComment, SharedAttachment, SharedWorklog, DraftComment, DraftAttachment, DraftWorklog)
+    for kind in (
+        SharedComment,
+        SharedAttachment,
+        SharedWorklog,
+        DraftComment,
+        DraftAttachment,
+        DraftWorklog,
+        DraftIssueLink,
+    )
 }
 
 
@@ -141,7 +155,7 @@ def read_shared_collections(data: Mapping[str, Any], issue: Mapping[str, Any]) -
 
 
 def read_draft_collections(data: Mapping[str, Any], replica: Replica) -> Plain:
-    """Return comments, files and worklogs that a script wants; files keep their own bytes. Raises Untrusted."""
+    """Return comments, files, worklogs and links that a script wants; files keep their bytes. Raises Untrusted."""
     comments = _read(DraftComment, data.get("comments"), "comments")
     _only_known(comments, "handle", {item.id for item in replica.comments or ()}, "comments")
     files = _read(DraftAttachment, data.get("attachments"), "attachments")
@@ -149,7 +163,10 @@ def read_draft_collections(data: Mapping[str, Any], replica: Replica) -> Plain:
     _only_known(files, "handle", set(given), "attachments")
     worklogs = _read(DraftWorklog, data.get("worklogs"), "worklogs")
     _only_known(worklogs, "handle", {item.id for item in replica.worklogs or ()}, "worklogs")
+    links = _read(DraftIssueLink, data.get(LINKS), LINKS)
+    _only_known(links, "issue", {link.issue for link in read_links(replica.fields.get(LINKS))}, LINKS)
     return {
+        LINKS: links,
         "comments": comments,
         "attachments": None
         if files is None

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from node.errors import RuleError
 from node.rules.diff import FieldChange, diff_results
-from node.rules.model import Draft, Origin, Shared, Skip
+from node.rules.issue_links import LINKS
+from node.rules.model import Creation, Draft, Origin, Shared, Skip
 from node.rules.plain import plain_result
 from node.rules.script.engine import HelperCall
 from node.trackers.issue import Value
@@ -37,6 +38,8 @@ class Preview:
     error: RuleError | None = None
     log: tuple[str, ...] = ()
     calls: tuple[HelperCall, ...] = ()
+    creates: tuple[Creation, ...] = ()
+    """What would be made in our Jira first."""
     notice: str = ""
 
     @property
@@ -74,25 +77,37 @@ def preview_outgoing(
     )
 
 
-def preview_incoming(label: str, evaluation: Draft | Skip | RuleError, *, ours: Mapping[str, Value] | None) -> Preview:
+def preview_incoming(
+    label: str,
+    evaluation: Draft | Skip | RuleError,
+    *,
+    ours: Mapping[str, Value] | None,
+    linked: Mapping[str, str | None] | None = None,
+) -> Preview:
     """Show what would be written: only fields that differ from ``ours`` (``trackers.fields``), None for a new issue.
 
-    Comments, files and logged time are shown as wanted; those that are here already are not written again.
+    Comments, files, logged time and links are shown as wanted; those that are here already are not written again.
+    ``linked`` has our keys for the peer's issues that links go to, None for those that are not linked here yet.
     """
     if isinstance(evaluation, RuleError):
         return Preview(label=label, error=evaluation, log=_log(evaluation), calls=_calls(evaluation))
     if isinstance(evaluation, Skip):
         return Preview(label=label, skipped=evaluation.reason, log=evaluation.log)
     payload = plain_result(evaluation)
+    for link in payload.get(LINKS) or ():
+        key = (linked or {}).get(link["issue"])
+        link["here"] = key if key is not None else "waits until it is linked here"
     before: dict[str, Any] = {"fields": {name: (ours or {}).get(name) for name in evaluation.fields}}
     if ours is not None:
         before["project"] = payload["project"]
+    written = {name: value for name, value in payload.items() if name != "creates"}
     return Preview(
         label=label,
         payload=payload,
-        changes=diff_results(before, payload, evaluation.origins),
+        changes=diff_results(before, written, evaluation.origins),
         log=evaluation.log,
         calls=evaluation.calls,
+        creates=evaluation.creates,
     )
 
 

@@ -44,6 +44,12 @@ class RecordingFacts:
         self.answers[_key("allowed_values", project, issue_type or "", field)] = sorted(allowed) if allowed else None
         return allowed
 
+    async def names(self, project: str, kind: str) -> frozenset[str]:
+        """Ask, and remember."""
+        found = await self._facts.names(project, kind)
+        self.answers[_key("names", project, kind)] = sorted(found)
+        return found
+
     async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
         """Ask, and remember."""
         names = await self._facts.required(project, issue_type)
@@ -106,6 +112,10 @@ class RecordedFacts:
         """Return the recorded values."""
         allowed = self._answer("allowed_values", project, issue_type or "", field)
         return None if allowed is None else frozenset(allowed)
+
+    async def names(self, project: str, kind: str) -> frozenset[str]:
+        """Return the recorded names."""
+        return frozenset(self._answer("names", project, kind))
 
     async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
         """Return the recorded names."""

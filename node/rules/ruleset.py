@@ -59,8 +59,8 @@ class MappingStep(Frozen):
     """``create`` carries the value only when the issue enters sync, and leaves it alone after that."""
     values: Annotated[dict[Text, Text], Field(max_length=MAX_VALUES)] = Field(default_factory=dict)
     """Replaces values: exact spelling first, else the same letters in any case. Empty: every value fits."""
-    otherwise: Literal["nothing", "error"] | Default = "nothing"
-    """What a value does that is not in the map or that our Jira does not offer."""
+    otherwise: Literal["nothing", "error", "create"] | Default = "nothing"
+    """What a value does that is not in the map or that our Jira does not offer. ``create`` has it made in our Jira."""
     people: Literal["name", "email"] = "name"
     """Outgoing: how people leave. E-mail addresses leave only where this says so."""
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 
 from node.rules.fields import STANDARD, is_custom
+from node.rules.issue_links import LINKS
 from node.rules.ruleset import COLLECTIONS, Default, Direction, MappingStep
 from node.rules.script.words import REPLICA_FIELDS
 from node.rules.values import LISTS, PEOPLE
@@ -36,6 +37,8 @@ def block_for(step: MappingStep, direction: Direction, kinds: Mapping[str, str])
     """Return the lines for one mapping, from a comment that names it to the end of a line. Raises NoScript."""
     if "\n" in step.source + step.target or "\r" in step.source + step.target:
         raise NoScript("a name of it has several lines")
+    if direction == "outgoing" and step.otherwise == "create":
+        raise NoScript("outgoing rules create nothing")
     body = _outgoing(step, kinds) if direction == "outgoing" else _incoming(step, kinds)
     return f"# {step.source} to {step.target}\n{body}"
 
@@ -86,7 +89,10 @@ def _outgoing(step: MappingStep, kinds: Mapping[str, str]) -> str:
         whole = f"issue.{step.source}"
         shared = whole if step.source == "attachments" else f"{step.source}.public({whole})"
         return f"replica.{step.source} = {shared}\n"
-    if step.target in COLLECTIONS:
+    if step.source == LINKS and step.target == LINKS:
+        _collection(step)
+        return "replica.links = links.of_linked(issue)\n"
+    if step.target in {*COLLECTIONS, LINKS}:
         raise NoScript(f"{step.target!r} takes nothing else")
     read, write = _name("issue", step.source), _name("replica", step.target)
     kind = STANDARD[step.source].kind if step.source in STANDARD else kinds.get(step.source, "")
@@ -165,17 +171,21 @@ _OPTION_KINDS = frozenset({"select", "radio"})
 
 
 def _incoming(step: MappingStep, kinds: Mapping[str, str]) -> str:
-    if step.source in COLLECTIONS or step.target in COLLECTIONS:
+    if {step.source, step.target} & {*COLLECTIONS, LINKS}:
         _collection(step)
         return f"issue.{step.source} = {step.source}.merge(issue, replica)\n"
     if step.people != "name":
         raise NoScript("'people' has an effect only on what leaves")
     read, write = _name("replica", step.source), _name("issue", step.target)
+    if step.otherwise == "create" and step.target not in _LIST_FINDERS:
+        raise NoScript("what it creates has no simple script")
     if step.target == "type":
         body = _type(step, read)
     elif step.target in _LIST_FINDERS:
-        _no_settings(step)
-        body = f"{write} = {_LIST_FINDERS[step.target].format(read)}\n"
+        create = step.otherwise == "create"
+        _no_settings(step.model_copy(update={"otherwise": "nothing"}) if create else step)
+        names = f"{read}, create=True" if create else read
+        body = f"{write} = {_LIST_FINDERS[step.target].format(names)}\n"
     elif step.target in _DIRECT or kinds.get(step.target) in _DIRECT_KINDS:
         _no_settings(step)
         body = f"{write} = {read}{' or []' if step.target == 'labels' else ''}\n"

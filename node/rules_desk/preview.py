@@ -31,6 +31,7 @@ from node.sync.content import FileDigest, content_of, replica_of
 from node.sync.contexts import incoming_context, outgoing_context
 from node.sync.message import replica_message
 from node.sync.site import Party, Site
+from node.sync.twins import LinkTwins
 from node.trackers.fields import field_values
 from node.trackers.issue import Issue
 from protocol.errors import ProtocolError
@@ -114,7 +115,14 @@ class Previews:
         except RuleError as error:
             evaluation = error
         label = ours.key if ours is not None else f"a new issue in {party.project}"
-        preview = preview_incoming(label, evaluation, ours=field_values(ours) if ours is not None else None)
+        handles = {link.issue for link in evaluation.links or ()} if isinstance(evaluation, Draft) else set()
+        twins = LinkTwins(self._site.store, party.id)
+        preview = preview_incoming(
+            label,
+            evaluation,
+            ours=field_values(ours) if ours is not None else None,
+            linked={handle: await twins.local_key(handle) for handle in handles},
+        )
         origins = getattr(evaluation, "origins", {})
         return {"previews": [shown_preview(preview, origins=origins, payload=preview.payload)]}
 

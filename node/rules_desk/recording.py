@@ -6,6 +6,7 @@ People's data is replaced before anything is returned. Only reads.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from node.errors import RuleError, UsageError
@@ -29,6 +30,13 @@ class _AskedTwins:
     def __init__(self, twins: Twins) -> None:
         self._twins = twins
         self.answers: dict[str, str | None] = {}
+        self.named: dict[str, str] = {}
+
+    async def handles(self, issue_ids: Sequence[str]) -> Mapping[str, str]:
+        """Ask, and remember."""
+        found = await self._twins.handles(issue_ids)
+        self.named.update(found)
+        return found
 
     async def local_key(self, remote: str) -> str | None:
         """Ask, and remember."""
@@ -70,7 +78,7 @@ class Recording:
         context = await outgoing_context(self._site, party, link, twins=twins)
         rules = await self._site.rules.outgoing(party.id)
         await _try(rules, issue, context)
-        return outgoing_case(title, issue, context).model_copy(update={"twins": twins.answers})
+        return outgoing_case(title, issue, context).model_copy(update={"twins": twins.answers, "handles": twins.named})
 
     async def _incoming(self, party: Party, key: str, title: str, twins: _AskedTwins) -> Case:
         link, replica = await received(self._site, party, key)

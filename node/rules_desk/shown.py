@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from node.errors import AccordError, RuleError
@@ -66,6 +67,7 @@ def shown_preview(
             {"name": call.name, "arguments": list(call.arguments), "result": call.result} for call in preview.calls
         ],
         "log": list(preview.log),
+        "creates": [asdict(creation) for creation in preview.creates],
         "notice": preview.notice,
     }
 

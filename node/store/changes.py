@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from node.store.port import Reader, Transaction
+from node.store.port import Reader, Row, Transaction
 
 WEBHOOK = "webhook"
 POLL = "poll"
@@ -19,7 +19,10 @@ HELD = "held"
 
 @dataclass(frozen=True, slots=True)
 class StoredChange:
-    """One notice. ``issue`` is an id, or the key that a person typed in a request; ``body`` is raw JSON."""
+    """One notice. ``issue`` is an id, or the key that a person typed; ``body`` is raw JSON.
+
+    A request is a notice, too: a person wants an issue in sync on its connection.
+    """
 
     id: int
     source: str
@@ -63,12 +66,7 @@ async def due(
         "ORDER BY id LIMIT :limit) AS first) WHERE total <= :size OR place = 1 ORDER BY id",
         {"after": after, "now_ms": now_ms, "limit": limit, "size": size},
     )
-    return [
-        StoredChange(
-            row["id"], row["source"], row["connection_id"], row["issue"], row["body"], row["state"], row["attempts"]
-        )
-        for row in rows
-    ]
+    return [_stored(row) for row in rows]
 
 
 async def newest(reader: Reader) -> int:
@@ -122,6 +120,23 @@ async def postpone(tx: Transaction, ids: Sequence[int], *, due_ms: int) -> None:
     )
 
 
+async def ask(tx: Transaction, *, connection_id: int, issue: str, now_ms: int, due_ms: int | None) -> int:
+    """Store that a person wants an issue in sync on a connection, due then, or held where None; return the row's id.
+
+    Asking again replaces what was asked before.
+    """
+    await tx.execute(
+        "DELETE FROM change WHERE source = 'request' AND connection_id = :connection_id AND issue = :issue",
+        {"connection_id": connection_id, "issue": issue},
+    )
+    row = await add(tx, source=REQUEST, now_ms=now_ms, issue=issue, connection_id=connection_id)
+    if due_ms is None:
+        await hold(tx, [row])
+    else:
+        await postpone(tx, [row], due_ms=due_ms)
+    return row
+
+
 async def hold(tx: Transaction, ids: Sequence[int]) -> None:
     """Keep notices aside until a person decides."""
     await tx.execute(
@@ -139,7 +154,23 @@ async def release(tx: Transaction, change_id: int) -> bool:
     return result.rowcount > 0
 
 
+async def requests_of(reader: Reader, issue_ids: Sequence[str]) -> list[StoredChange]:
+    """Return the held requests for these issues: what people asked for and could not have yet."""
+    rows = await reader.fetch_all(
+        "SELECT id, source, connection_id, issue, body, state, attempts FROM change WHERE source = 'request' "
+        "AND state = 'held' AND issue IN (SELECT value FROM json_each(:ids)) ORDER BY id",
+        {"ids": json.dumps(list(issue_ids))},
+    )
+    return [_stored(row) for row in rows]
+
+
 async def counts(reader: Reader) -> dict[str, int]:
     """Return how many notices are in each state."""
     rows = await reader.fetch_all("SELECT state, count(*) AS changes FROM change GROUP BY state")
     return {row["state"]: row["changes"] for row in rows}
+
+
+def _stored(row: Row) -> StoredChange:
+    return StoredChange(
+        row["id"], row["source"], row["connection_id"], row["issue"], row["body"], row["state"], row["attempts"]
+    )

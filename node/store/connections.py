@@ -36,6 +36,8 @@ class Connection:
     pairing: str | None
     project: str
     default_type: str | None
+    may_create: tuple[str, ...]
+    """What rules may have made in our Jira: words of ``rules.fields.CREATABLE``."""
     description: str
     created_ms: int
     last_sync_ms: int | None
@@ -131,6 +133,13 @@ async def set_synced(tx: Transaction, connection_id: int, now_ms: int) -> None:
     )
 
 
+async def set_may_create(tx: Transaction, connection_id: int, kinds: Sequence[str]) -> None:
+    """Note what rules may have made in our Jira."""
+    await tx.execute(
+        "UPDATE connection SET may_create = :kinds WHERE id = :id", {"kinds": json.dumps(kinds), "id": connection_id}
+    )
+
+
 async def set_verified(tx: Transaction, connection_id: int) -> None:
     """Note that people have compared the short codes."""
     await tx.execute("UPDATE connection SET verified = 1 WHERE id = :id", {"id": connection_id})
@@ -176,7 +185,8 @@ async def pin(
 def _connection(row: Row) -> Connection:
     values = {name: row[name] for name in Connection.__slots__}
     values["verified"] = bool(row["verified"])
-    values["peer_urls"] = tuple(json.loads(row["peer_urls"]))
+    for name in ("peer_urls", "may_create"):
+        values[name] = tuple(json.loads(row[name]))
     return Connection(**values)
 
 

@@ -7,6 +7,7 @@ writes and checkpoints (`writer.py`); readers are read-only (`reader.py`); a loc
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +16,15 @@ from typing import Self, TypeVar
 from node.clock import Clock, SystemClock
 from node.store.backup import backup_file, restore_file
 from node.store.driver import Driver
+from node.store.errors import StoreUnavailable
 from node.store.files import make_directory
 from node.store.lock import DirectoryLock
 from node.store.migrate import prepare
 from node.store.port import NO_PARAMETERS, Parameters, Read, Reader, Result, Row, Statement, Transaction, Write, sql
 from node.store.reader import READERS, Readers
 from node.store.writer import LINGER_SECONDS, Writer
+
+_LOG = logging.getLogger(__name__)
 
 __all__ = ["Parameters", "Reader", "Result", "Row", "Statement", "Store", "Transaction", "restore", "sql"]
 
@@ -39,6 +43,8 @@ class Store:
         self._readers = readers
         self._lock = lock
         self._closed = False
+        self.trouble: StoreUnavailable | None = None
+        """Why the newest write could not be stored; nothing of this can be in the database itself."""
 
     @classmethod
     async def open(
@@ -86,7 +92,21 @@ class Store:
             StoreMisuse: the unit broke a rule of the port.
             StoreClosed: the store is closed.
         """
-        return await self._writer.write(work)
+        try:
+            result = await self._writer.write(work)
+        except StoreUnavailable as error:
+            self._note(error)
+            raise
+        self._note(None)
+        return result
+
+    def _note(self, trouble: StoreUnavailable | None) -> None:
+        """Remember whether the newest write could be stored, and tell the log when that changes."""
+        if trouble is not None and self.trouble is None:
+            _LOG.error("Nothing can be stored now, and peers and Jira are asked to come again later: %s", trouble)
+        elif trouble is None and self.trouble is not None:
+            _LOG.warning("Things can be stored again.")
+        self.trouble = trouble
 
     async def read(self, work: Read[T]) -> T:
         """Run reads on one snapshot, which sees every unit whose ``write`` had returned.

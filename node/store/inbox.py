@@ -203,6 +203,16 @@ async def release(tx: Transaction, inbox_id: int) -> None:
     )
 
 
+async def look_again(tx: Transaction, connection_id: int, issue: str) -> None:
+    """Open the newest replica of an issue once more, because what its rules asked for is here now."""
+    await tx.execute(
+        "UPDATE inbox SET state = 'new', attempts = 0, due_ms = 0, code = NULL, done_ms = NULL"
+        " WHERE id = (SELECT MAX(id) FROM inbox WHERE connection_id = :connection_id AND issue = :issue"
+        " AND kind = 'issue.replica') AND state IN ('held', 'done')",
+        {"connection_id": connection_id, "issue": issue},
+    )
+
+
 async def supersede_older(tx: Transaction, connection_id: int, issue: str, before_id: int, now_ms: int) -> list[int]:
     """End the open replicas of an issue that are older than row ``before_id``; return their ids."""
     rows = await tx.fetch_all(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from node.store.port import Reader, Row, Transaction
-from node.sync.plan import TwinItem
+from node.sync.plan import OTHER_END, TwinItem
 
 ACTIVE = "active"
 ENDED = "ended"
@@ -192,6 +192,16 @@ async def local_key(reader: Reader, connection_id: int, remote: str) -> str | No
     return None
 
 
+async def handles(reader: Reader, connection_id: int, issue_ids: Sequence[str]) -> dict[str, str]:
+    """Return the handles of those of our issues that are or were linked on a connection, by id."""
+    rows = await reader.fetch_all(
+        "SELECT issue_id, handle FROM link WHERE connection_id = :connection_id"
+        " AND issue_id IN (SELECT value FROM json_each(:ids))",
+        {"connection_id": connection_id, "ids": json.dumps(list(issue_ids))},
+    )
+    return {row["issue_id"]: row["handle"] for row in rows}
+
+
 async def linked_ids(reader: Reader, issue_ids: Sequence[str]) -> set[str]:
     """Return which of these issues have an active link on a connection that is not closed."""
     rows = await reader.fetch_all(
@@ -201,6 +211,15 @@ async def linked_ids(reader: Reader, issue_ids: Sequence[str]) -> set[str]:
         {"ids": json.dumps(list(issue_ids))},
     )
     return {row["issue_id"] for row in rows}
+
+
+async def active_keys(reader: Reader) -> dict[str, str]:
+    """Return the issues of ours that are in sync on a connection that is not closed, with their keys by id."""
+    rows = await reader.fetch_all(
+        "SELECT DISTINCT link.issue_id, link.issue_key FROM link JOIN connection ON connection.id = link.connection_id "
+        "WHERE link.state = 'active' AND connection.state IN ('active', 'deactivated')"
+    )
+    return {row["issue_id"]: row["issue_key"] for row in rows}
 
 
 async def projects(reader: Reader) -> set[str]:
@@ -255,3 +274,42 @@ async def drop_item(tx: Transaction, link_id: int, item: TwinItem) -> None:
         "DELETE FROM twin_item WHERE link_id = :link_id AND kind = :kind AND handle = :handle",
         {"link_id": link_id, "kind": item.kind, "handle": item.handle},
     )
+
+
+async def put_issue_link(
+    tx: Transaction, link_id: int, item: TwinItem, *, connection_id: int, other_id: str, seen_there: str
+) -> None:
+    """Store a link between two issues of ours that we made; both of them know then that no person did it.
+
+    ``seen_there`` is the handle of the link as it is seen from the other issue.
+    """
+    await tx.execute(
+        "DELETE FROM twin_item WHERE link_id = :link_id AND kind = 'issue link' AND item_id = :item_id",
+        {"link_id": link_id, "item_id": item.item_id},
+    )
+    await put_item(tx, link_id, item)
+    other = await find(tx, connection_id, issue_id=other_id)
+    if other is not None:
+        await tx.execute(
+            "INSERT INTO twin_item (link_id, kind, handle, item_id, digest)"
+            " VALUES (:link_id, 'issue link', :handle, :item_id, :digest) ON CONFLICT DO NOTHING",
+            {
+                "link_id": other.id,
+                "handle": seen_there,
+                "item_id": item.item_id,
+                "digest": OTHER_END,
+            },
+        )
+
+
+async def drop_issue_link(tx: Transaction, item_id: str) -> None:
+    """Forget a link between two issues that we made and removed again, at both ends."""
+    await tx.execute("DELETE FROM twin_item WHERE kind = 'issue link' AND item_id = :item_id", {"item_id": item_id})
+
+
+async def is_our_issue_link(reader: Reader, item_id: str) -> bool:
+    """Tell whether the sync made a link between two issues."""
+    row = await reader.fetch_one(
+        "SELECT 1 AS one FROM twin_item WHERE kind = 'issue link' AND item_id = :item_id LIMIT 1", {"item_id": item_id}
+    )
+    return row is not None

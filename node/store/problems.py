@@ -12,6 +12,8 @@ PEER = "peer"
 OUTCOME = "outcome"
 FILE = "file"
 SWEEP = "sweep"
+GONE = "gone"
+"""An issue of ours that cannot be found any more; ``ref`` is its link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,12 @@ async def open_of_ref(reader: Reader, stage: str, ref: int) -> list[Problem]:
     rows = await reader.fetch_all(
         "SELECT * FROM problem WHERE state = 'open' AND stage = :stage AND ref = :ref", {"stage": stage, "ref": ref}
     )
+    return [_problem(row) for row in rows]
+
+
+async def open_of_stage(reader: Reader, stage: str) -> list[Problem]:
+    """Return the open problems of a stage."""
+    rows = await reader.fetch_all("SELECT * FROM problem WHERE state = 'open' AND stage = :stage", {"stage": stage})
     return [_problem(row) for row in rows]
 
 

@@ -65,6 +65,7 @@ connection = _table(
     Column("created_ms", Integer, nullable=False),
     Column("last_sync_ms", Integer),
     Column("closed_ms", Integer),
+    Column("may_create", Text, nullable=False, server_default="[]"),  # JSON list: what rules may make in our Jira
     ids_stay_unique=True,
 )
 
@@ -149,7 +150,7 @@ link = _table(
 twin_item = _table(  # a comment, file or worklog of ours that the sync made for one of theirs
     "twin_item",
     Column("link_id", Integer, ForeignKey("link.id", ondelete="CASCADE"), nullable=False),
-    Column("kind", Text, nullable=False),  # comment | attachment | worklog
+    Column("kind", Text, nullable=False),  # comment | attachment | worklog | issue link
     Column("handle", Text, nullable=False),  # theirs
     Column("item_id", Text, nullable=False),  # ours
     Column("digest", Text, nullable=False),  # of what we last wrote
@@ -238,6 +239,16 @@ inbox = _table(
     Index("ix_inbox_connection_id_mid", "connection_id", "mid"),
     Index("ix_inbox_connection_id_issue", "connection_id", "issue"),
     ids_stay_unique=True,
+)
+
+awaited = _table(  # rules asked for one of the peer's issues that is not linked here: look again once it is
+    "awaited",
+    _connection_id(),
+    Column("issue", Text, nullable=False),  # the peer's handle of the issue whose rules asked
+    Column("remote", Text, nullable=False),  # what they asked for: the peer's handle or key
+    Column("here", Integer, nullable=False, server_default="0"),  # 1: it is linked now, and nobody has looked again yet
+    PrimaryKeyConstraint("connection_id", "issue", "remote"),
+    Index("ix_awaited_connection_id_remote", "connection_id", "remote"),
 )
 
 step = _table(  # a call to the tracker that must not happen twice: intent, call, result

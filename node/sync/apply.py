@@ -23,24 +23,43 @@ from node.store import links, shadows, steps
 from node.store.engine import Transaction
 from node.store.steps import CREATE, FIELDS, Step
 from node.sync.attempts import attempts_in, marker_of
+from node.sync.issue_links import drop_begun, issue_link_marker, make_issue_link, store_issue_link
 from node.sync.plan import (
+    ISSUE_LINK,
+    STATUS,
     TRANSITION,
     AddComment,
+    AddIssueLink,
     AddWorklog,
     Attach,
+    ClaimIssueLink,
     Create,
     Edit,
     EditComment,
     Move,
     Operation,
     Perform,
+    Provide,
     Remove,
     TwinItem,
     digest,
     worklog_digest,
 )
+from node.sync.provide import provide
 from node.sync.site import Site
-from node.sync.transitions import move, perform
+from node.sync.step_keys import (
+    but_for,
+    comment_key,
+    fields_of,
+    file_key,
+    issue_link_key,
+    keys_of,
+    name_key,
+    transition_key,
+    worklog_key,
+)
+from node.sync.transitions import Walk, perform
+from node.sync.workflow import Workflows
 from node.trackers.base import FileToAttach
 from node.trackers.issue import Attachment, Issue, IssueRef, Value
 
@@ -51,6 +70,8 @@ class Applied:
 
     written: dict[str, Value] = field(default_factory=dict)
     refused: list[AccordError] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    """Versions, components and options that fields needed and that are there now, for people to read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +97,7 @@ class Applier:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._workflows = Workflows()
 
     async def run(
         self,
@@ -97,16 +119,23 @@ class Applier:
             TrackerRefused: the issue cannot be created.
         """
         before = await self._intend(target, operations)
-        await self._drop_unwanted(target, {key for operation in operations for key in _keys(operation)}, before)
+        await self._drop_unwanted(target, {key for operation in operations for key in keys_of(operation)}, before)
+        impossible: frozenset[str] = frozenset()
         for operation in operations:
+            if isinstance(operation, Provide):
+                impossible |= await self._provide(target, operation, applied)
+                continue
             if isinstance(operation, Create):
+                if applied.refused:
+                    await self._forget_intents(target)
+                    raise applied.refused[0]
                 ref = await self._create(target, operation, before)
                 await guard(ref)
                 target = await self._link(target, ref, link)
                 applied.written.update(operation.fields)
                 continue
             try:
-                await self._one(target, operation, before, applied, ours)
+                await self._one(target, but_for(operation, impossible), before, applied, ours)
             except TrackerError as error:
                 if error.temporary:
                     raise
@@ -121,7 +150,7 @@ class Applier:
     async def _intend(self, target: Target, operations: Sequence[Operation]) -> Mapping[str, Step]:
         """Store all intents of a plan at once; return those that were stored before: their calls may have happened."""
         fresh = [step for operation in operations for step in self._intents(target, operation)]
-        written = {name: value for operation in operations for name, value in _fields(operation).items()}
+        written = {name: value for operation in operations for name, value in fields_of(operation).items()}
         if not fresh and not written:
             return await self._site.store.read(lambda tx: steps.open_steps(tx, target.connection_id, target.peer_issue))
 
@@ -129,22 +158,29 @@ class Applier:
             known = await steps.open_steps(tx, target.connection_id, target.peer_issue)
             await steps.intend(tx, target.connection_id, fresh)
             if written:
-                marker = marker_of(written, attempts_in(known.values()))
-                step = Step(target.peer_issue, FIELDS, marker, self._site.clock.now_ms())
-                await steps.intend(tx, target.connection_id, [step])
+                await self._intend_fields(tx, target, written)
             return known
 
         known = await self._site.store.write(work)
         self._site.crash_point("intent stored")
         return known
 
+    async def _intend_fields(self, tx: Transaction, target: Target, values: Mapping[str, Value]) -> None:
+        """Add values to those that may be found in our issue because we wrote them."""
+        known = await steps.open_steps(tx, target.connection_id, target.peer_issue)
+        marker = marker_of(values, attempts_in(known.values()))
+        step = Step(target.peer_issue, FIELDS, marker, self._site.clock.now_ms())
+        await steps.intend(tx, target.connection_id, [step])
+
     def _intents(self, target: Target, operation: Operation) -> list[Step]:
         if isinstance(operation, Attach):
             return [
-                replace(self._step(target, _file_key(file.handle)), marker=f"{file.blob}/{file.size}")
+                replace(self._step(target, file_key(file.handle)), marker=f"{file.blob}/{file.size}")
                 for file in operation.files
             ]
-        return [self._step(target, key) for key in _keys(operation)]
+        if isinstance(operation, AddIssueLink):
+            return [replace(self._step(target, issue_link_key(operation)), marker=issue_link_marker(operation))]
+        return [self._step(target, key) for key in keys_of(operation)]
 
     async def _end(self, target: Target, key: str) -> None:
         async def work(tx: Transaction) -> None:
@@ -166,11 +202,32 @@ class Applier:
                 if item_id is not None:
                     with suppress(TrackerNotFound):
                         await self._site.tracker.delete_worklog(target.ref.id, item_id)
+            elif kind == ISSUE_LINK and target.ref is not None:
+                await drop_begun(self._site, target.ref.id, before[key].marker)
             elif kind == "attachment" and target.ref is not None:
                 for item_id in (await self._probe_files(target, {key: before[key].marker})).values():
                     with suppress(TrackerNotFound):
                         await self._site.tracker.delete_attachment(item_id)
             await self._end(target, key)
+
+    async def _provide(self, target: Target, operation: Provide, applied: Applied) -> frozenset[str]:
+        """See to it that a name is there; return the fields that cannot be written because our Jira will not have it.
+
+        The name is its own marker: the tracker looks it up before it makes it, so this may happen twice.
+        """
+        wish = operation.creation
+        try:
+            await provide(self._site, wish)
+        except TrackerError as error:
+            if error.temporary:
+                raise
+            await self._end(target, name_key(wish))
+            applied.refused.append(error)
+            return operation.fields
+        self._site.crash_point("name made")
+        await self._end(target, name_key(wish))
+        applied.made.append(f"{wish.kind}: {wish.name}")
+        return frozenset()
 
     async def _create(self, target: Target, operation: Create, before: Mapping[str, Step]) -> IssueRef:
         tracker, known = self._site.tracker, before.get(CREATE)
@@ -210,17 +267,21 @@ class Applier:
         self, target: Target, operation: Operation, before: Mapping[str, Step], applied: Applied, ours: Issue | None
     ) -> None:
         ref = _ref(target)
-        tracker = self._site.tracker
         if isinstance(operation, Edit):
-            await tracker.edit_issue(ref.id, operation.fields)
-            applied.written.update(operation.fields)
+            if operation.fields:
+                await self._edit(ref, operation.fields, applied)
         elif isinstance(operation, Move):
-            await move(tracker, ref, operation.status, current=ours.status if ours else None)
-            applied.written["status"] = operation.status
+            await self._move(target, operation, applied, ours)
         elif isinstance(operation, Perform):
-            await self._perform(target, operation.transition, before)
-            applied.written[TRANSITION] = operation.transition
-        elif isinstance(operation, EditComment):
+            rode = await self._perform(target, operation, before)
+            applied.written.update({**rode, TRANSITION: operation.transition})
+            await self._set_late(ref, operation.late, applied)
+        else:
+            await self._item(target, operation, before)
+
+    async def _item(self, target: Target, operation: Operation, before: Mapping[str, Step]) -> None:
+        """Make, change or remove something that belongs to the issue and is no field of it."""
+        if isinstance(operation, EditComment):
             await self._edit_comment(target, operation)
         elif isinstance(operation, AddComment):
             await self._add_comment(target, operation.comment, before)
@@ -228,19 +289,68 @@ class Applier:
             await self._attach(target, operation.files, before)
         elif isinstance(operation, AddWorklog):
             await self._add_worklog(target, operation.worklog, before)
+        elif isinstance(operation, AddIssueLink):
+            await self._add_issue_link(target, operation, before)
+        elif isinstance(operation, ClaimIssueLink):
+            await self._claim_issue_link(target, operation.item)
         elif isinstance(operation, Remove):
             await self._remove(target, operation.item)
 
-    async def _perform(self, target: Target, name: str, before: Mapping[str, Step]) -> None:
-        """Make a named transition; not repeatable, and it leaves no marker but the status itself."""
-        key = _transition_key(name)
+    async def _edit(self, ref: IssueRef, fields: Mapping[str, Value], applied: Applied) -> None:
+        """Set fields; where Jira names those that it will not take, the others are set without them."""
+        tracker = self._site.tracker
         try:
-            await perform(self._site.tracker, _ref(target), name, again=key in before)
+            await tracker.edit_issue(ref.id, fields)
+        except TrackerRefused as error:
+            rest = {name: value for name, value in fields.items() if name not in error.fields}
+            if not rest or len(rest) == len(fields):
+                raise
+            applied.refused.append(error)
+            await tracker.edit_issue(ref.id, rest)
+            applied.written.update(rest)
+        else:
+            applied.written.update(fields)
+
+    async def _move(self, target: Target, operation: Move, applied: Applied, ours: Issue | None) -> None:
+        ref, tracker = _ref(target), self._site.tracker
+        issue = ours or await tracker.issue(ref.id)  # one that was just created is where its workflow begins
+        workflow = self._workflows.of(issue.project, issue.type)
+
+        async def note(status: str) -> None:
+            async def work(tx: Transaction) -> None:
+                await self._intend_fields(tx, target, {STATUS: status})
+
+            await self._site.store.write(work)
+
+        walk = Walk(tracker, workflow, ref, issue.status or "", given=operation.given, note=note)
+        try:
+            await walk.to(operation.status)
+        except TrackerRefused:
+            if walk.moved:  # notices of the statuses on the way are no doing of our people
+                applied.written.update({**walk.rode, STATUS: walk.here})
+            raise
+        applied.written.update({**walk.rode, STATUS: operation.status})
+        await self._set_late(ref, operation.late, applied)
+
+    async def _set_late(self, ref: IssueRef, late: Mapping[str, Value], applied: Applied) -> None:
+        """Set what no transition took along; emptying a resolution is what a workflow does by itself."""
+        rest = {name: value for name, value in late.items() if name not in applied.written and value is not None}
+        if rest:
+            await self._edit(ref, rest, applied)
+
+    async def _perform(self, target: Target, operation: Perform, before: Mapping[str, Step]) -> Mapping[str, Value]:
+        """Make a named transition; not repeatable, and it leaves no marker but the status itself."""
+        key = transition_key(operation.transition)
+        try:
+            rode = await perform(
+                self._site.tracker, _ref(target), operation.transition, again=key in before, given=operation.given
+            )
         except TrackerError as error:
             await self._refused(target, key, error)
             raise
         self._site.crash_point("call made")
         await self._end(target, key)
+        return rode
 
     async def _made(self, target: Target, key: str, item: TwinItem) -> None:
         """Store what a call made, and with it the end of its intent."""
@@ -259,7 +369,7 @@ class Applier:
             await self._end(target, key)
 
     async def _add_comment(self, target: Target, comment: DraftComment, before: Mapping[str, Step]) -> None:
-        ref, key = _ref(target), _comment_key(comment.handle)
+        ref, key = _ref(target), comment_key(comment.handle)
         known = before.get(key)
         item_id = await self._site.tracker.find_comment(ref.id, known.marker) if known else None
         if item_id is None:
@@ -291,13 +401,13 @@ class Applier:
         await self._site.store.write(work)
 
     async def _attach(self, target: Target, files: tuple[DraftAttachment, ...], before: Mapping[str, Step]) -> None:
-        begun = {_file_key(file.handle): f"{file.blob}/{file.size}" for file in files}
+        begun = {file_key(file.handle): f"{file.blob}/{file.size}" for file in files}
         found = await self._probe_files(target, {key: marker for key, marker in begun.items() if key in before})
         for file in files:
-            key = _file_key(file.handle)
+            key = file_key(file.handle)
             if key in found:
                 await self._made(target, key, TwinItem("attachment", file.handle, found[key], file.blob))
-        rest = tuple(file for file in files if _file_key(file.handle) not in found)
+        rest = tuple(file for file in files if file_key(file.handle) not in found)
         if not rest:
             return
         try:
@@ -306,7 +416,7 @@ class Applier:
             if error.temporary:
                 raise
             if len(rest) == 1:
-                await self._end(target, _file_key(rest[0].handle))
+                await self._end(target, file_key(rest[0].handle))
                 raise
             await self._upload_singly(target, rest)
 
@@ -319,7 +429,7 @@ class Applier:
             except TrackerError as error:
                 if error.temporary:
                     raise
-                await self._end(target, _file_key(file.handle))
+                await self._end(target, file_key(file.handle))
                 refused.append(error)
         if refused:
             raise refused[0]
@@ -339,7 +449,7 @@ class Applier:
 
         async def work(tx: Transaction) -> None:
             for file, attachment in zip(files, made, strict=True):
-                await steps.end(tx, target.connection_id, target.peer_issue, _file_key(file.handle))
+                await steps.end(tx, target.connection_id, target.peer_issue, file_key(file.handle))
                 item = TwinItem("attachment", file.handle, attachment.id, file.blob)
                 await links.put_item(tx, _link_id(target), item)
 
@@ -386,7 +496,7 @@ class Applier:
         return f"{digest_of_bytes}/{attachment.size}"
 
     async def _add_worklog(self, target: Target, worklog: DraftWorklog, before: Mapping[str, Step]) -> None:
-        ref, key = _ref(target), f"worklog:{worklog.handle}"
+        ref, key = _ref(target), worklog_key(worklog.handle)
         marker = self._step(target, key).marker
         item_id = None
         if key in before:
@@ -405,6 +515,33 @@ class Applier:
                 raise
         await self._made(target, key, TwinItem("worklog", worklog.handle, item_id, worklog_digest(worklog)))
 
+    async def _add_issue_link(self, target: Target, operation: AddIssueLink, before: Mapping[str, Step]) -> None:
+        key = issue_link_key(operation)
+        try:
+            item = await make_issue_link(self._site, _ref(target).id, operation, begun=key in before)
+        except TrackerError as error:
+            await self._refused(target, key, error)
+            raise
+        if item is None:
+            await self._end(target, key)
+            return
+        made = item
+        self._site.crash_point("call made")
+
+        async def work(tx: Transaction) -> None:
+            await steps.end(tx, target.connection_id, target.peer_issue, key)
+            await store_issue_link(
+                tx, _link_id(target), made, operation, connection_id=target.connection_id, peer_issue=target.peer_issue
+            )
+
+        await self._site.store.write(work)
+        self._site.crash_point("result stored")
+
+    async def _claim_issue_link(self, target: Target, item: TwinItem) -> None:
+        """The sync made this link from its other end; from now on this issue's replicas have a say in it too."""
+        mine = replace(item, digest="")
+        await self._site.store.write(lambda tx: links.put_item(tx, _link_id(target), mine))
+
     async def _remove(self, target: Target, item: TwinItem) -> None:
         ref, tracker = _ref(target), self._site.tracker
         with suppress(TrackerNotFound):  # gone already: what was wanted
@@ -412,51 +549,24 @@ class Applier:
                 await tracker.delete_comment(ref.id, item.item_id)
             elif item.kind == "attachment":
                 await tracker.delete_attachment(item.item_id)
+            elif item.kind == ISSUE_LINK:
+                await tracker.delete_issue_link(item.item_id)
             else:
                 await tracker.delete_worklog(ref.id, item.item_id)
         self._site.crash_point("call made")
 
         async def work(tx: Transaction) -> None:
-            await links.drop_item(tx, _link_id(target), item)
+            if item.kind == ISSUE_LINK:
+                await links.drop_issue_link(tx, item.item_id)
+            else:
+                await links.drop_item(tx, _link_id(target), item)
 
         await self._site.store.write(work)
-
-
-def _keys(operation: Operation) -> list[str]:
-    if isinstance(operation, Create):
-        return [CREATE]
-    if isinstance(operation, AddComment):
-        return [_comment_key(operation.comment.handle)]
-    if isinstance(operation, Attach):
-        return [_file_key(file.handle) for file in operation.files]
-    if isinstance(operation, Perform):
-        return [_transition_key(operation.transition)]
-    if isinstance(operation, AddWorklog):
-        return [f"worklog:{operation.worklog.handle}"]
-    return []
-
-
-def _fields(operation: Operation) -> Mapping[str, Value]:
-    if isinstance(operation, Edit):
-        return operation.fields
-    return {"status": operation.status} if isinstance(operation, Move) else {}
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _transition_key(name: str) -> str:
-    return f"transition:{name}"
-
-
-def _comment_key(handle: str) -> str:
-    return f"comment:{handle}"
-
-
-def _file_key(handle: str) -> str:
-    return f"attachment:{handle}"
 
 
 def _ref(target: Target) -> IssueRef:

@@ -36,6 +36,7 @@ def incoming_context(
         previous=Replica.model_validate(previous["replica"]) if previous else None,
         project=party.project,
         default_type=party.default_type,
+        may_create=party.may_create,
         connection=party.name,
         facts=site.facts,
         twins=twins or LinkTwins(site.store, party.id),

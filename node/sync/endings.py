@@ -5,12 +5,13 @@ One transaction holds the row's end, what it supersedes, the problem, the histor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from node.errors import AccordError, TrackerRefused
-from node.store import history, inbox, outbox, problems
+from node.errors import AccordError, TrackerNotFound, TrackerRefused
+from node.store import awaited, history, inbox, outbox, problems
 from node.store.history import Event
 from node.store.inbox import Received
 from node.store.links import Link
@@ -65,10 +66,11 @@ class Endings:
         """Keep a replica aside with its reasons, and tell the peer that it did not arrive, not why."""
         now, row, link = self._site.clock.now_ms(), job.row, job.link
         name = link.issue_key if link else f"the other side's {job.message.replica.key or 'issue'}"
-        text = " ".join(error.message for error in errors)
+        text = in_keys(" ".join(error.message for error in errors), link)
         for older in await inbox.supersede_older(tx, row.connection_id, row.issue or "", row.id, now):
             await problems.close(tx, stage=problems.INBOX, ref=older)
         await inbox.hold(tx, row.id)
+        await awaited.remember(tx, row.connection_id, row.issue or "", job.asked.missing)
         problem = Problem(
             connection_id=row.connection_id,
             stage=problems.INBOX,
@@ -82,6 +84,8 @@ class Endings:
         if link is not None:
             await history.add(tx, incoming_event(row, link, now, "held", {"text": text}))
         code = Code.FIELD_NOT_ACCEPTED if isinstance(errors[0], TrackerRefused) else Code.POLICY
+        if link is not None and any(isinstance(error, TrackerNotFound) for error in errors):
+            code = Code.TARGET_GONE
         key = link.issue_key if link and show_key else None
         await self._answer(tx, row, job.party, code, issue=link.handle if link else None, key=key)
 
@@ -103,6 +107,7 @@ class Endings:
         if row.issue is not None:
             for older in await inbox.supersede_older(tx, row.connection_id, row.issue, row.id, now):
                 await problems.close(tx, stage=problems.INBOX, ref=older)
+            await awaited.forget(tx, row.connection_id, row.issue)
         await inbox.finish(tx, row.id, code, now)
         await problems.close(tx, stage=problems.INBOX, ref=row.id)
         await self._answer(tx, row, party, code, issue=issue, key=key)
@@ -123,6 +128,11 @@ class Endings:
             payload=dump_message(Outcome(results=(result,))),
             now_ms=self._site.clock.now_ms(),
         )
+
+
+def in_keys(text: str, link: Link | None) -> str:
+    """Call our issue by its key in an error's text: the port to the tracker knows it by its id."""
+    return text if link is None else re.sub(rf"\bissue {re.escape(link.issue_id)}\b", link.issue_key, text)
 
 
 def incoming_event(

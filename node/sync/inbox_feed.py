@@ -10,14 +10,14 @@ from functools import partial
 from node.crew import Crew, Job
 from node.errors import AccordError, Fault, TrackerError, TrackerUnreachable
 from node.store import inbox, links, problems
-from node.store.errors import StoreError
+from node.store.errors import StoreClosed, StoreUnavailable
 from node.store.inbox import Received
 from node.store.port import Transaction
 from node.store.problems import Problem
-from node.sync.endings import Settled
+from node.sync.endings import Settled, in_keys
 from node.sync.incoming import Incoming
 from node.sync.site import Site
-from node.triggers.change_feed import TELL_AFTER, leave_alone, patience_ms
+from node.triggers.patience import TELL_AFTER, leave_alone, patience_ms
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class InboxFeed:
     async def _work(self, row: Received) -> None:
         try:
             settled = await self._incoming.settle(row)
-        except StoreError:
+        except (StoreUnavailable, StoreClosed):
             raise  # nothing was decided: the row stays as it is, and the crew comes back to it
         except TrackerError as error:
             await self._postpone(row, error)
@@ -110,7 +110,7 @@ class InboxFeed:
             ref=row.id,
             issue_key=link.issue_key if link else None,
             code=type(error).__name__,
-            message=error.message,
+            message=in_keys(error.message, link),
             advice=error.advice or "It is tried again by itself.",
         )
 

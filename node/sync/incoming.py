@@ -14,10 +14,10 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-from node.errors import RuleError, TrackerError
+from node.errors import RuleError, TrackerError, TrackerNotFound, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Skip
-from node.store import connections, history, inbox, links, shadows, steps
+from node.store import awaited, connections, history, inbox, links, shadows, steps
 from node.store.inbox import Received
 from node.store.links import Link
 from node.store.port import Transaction
@@ -32,8 +32,10 @@ from node.sync.job import Job
 from node.sync.merge import Conflict, Merged, merge, same
 from node.sync.outcomes import Outcomes
 from node.sync.outgoing import edited_here, issue_lock
-from node.sync.plan import STATUS, TRANSITION, plan_create, plan_update, wishes
+from node.sync.plan import ISSUE_LINK, STATUS, TRANSITION, Operation, plan_create, plan_update, wishes
+from node.sync.plan_issue_links import plan_issue_links
 from node.sync.site import Party, Site
+from node.sync.twins import AskedTwins
 from node.trackers.fields import field_values, with_fields
 from node.trackers.issue import Issue, IssueRef, Value
 from node.triggers.echo import adopt
@@ -93,20 +95,35 @@ class Incoming:
             if link is not None:
                 await stack.enter_async_context(site.locks.hold(issue_lock(link.issue_id)))
                 link = await self._find_link(party, message)
-            if link is not None and link.state == links.ENDED and _begins_anew(message):
+            if link is not None and _begins_anew(message) and await self._is_over(link):
                 ended = link.id
-                await site.store.write(lambda tx: links.forget_twin(tx, ended))
+
+                async def forget(tx: Transaction) -> None:
+                    await links.set_state(tx, ended, links.ENDED)
+                    await links.forget_twin(tx, ended)
+
+                await site.store.write(forget)
                 link = None
             if (link is None and message.twin is not None) or (link is not None and link.state == links.ENDED):
                 return await self._endings.finish(
                     row, party, None, Code.TARGET_GONE, "skipped", {"reason": "no longer linked here"}
                 )
-            if link is not None and link.received is not None and message.revision < link.received["revision"]:
+            if link is not None and link.received is not None and row.id < link.received.get("row", 0):
+                # By its place in the stream, not by its revision: a peer that was restored counts some of them again.
                 return await self._endings.finish(
                     row, party, link, Code.SUPERSEDED, "skipped", {"reason": "older than what is here"}
                 )
             items = await site.store.read(lambda tx: links.items(tx, link.id)) if link is not None else []
-            job = Job(row=row, message=message, party=party, link=link, ours=None, items=items)
+            job = Job(
+                row=row,
+                message=message,
+                party=party,
+                link=link,
+                ours=None,
+                items=items,
+                asked=AskedTwins(site.store, party.id),
+                again=await site.store.read(lambda tx: awaited.came(tx, party.id, message.replica.issue)),
+            )
             try:
                 if link is not None:
                     job = await self._with_ours(job, link)
@@ -117,6 +134,16 @@ class Incoming:
                 return await self._endings.hold(job, [error])
             except RuleError as error:
                 return await self._endings.hold(job, [error])
+
+    async def _is_over(self, link: Link) -> bool:
+        """Tell whether a link has ended, or its issue is gone from our tracker without a notice of it."""
+        if link.state == links.ENDED:
+            return True
+        try:
+            await self._site.tracker.issue(link.issue_id)
+        except TrackerNotFound:
+            return True
+        return False
 
     async def _find_link(self, party: Party, message: IssueReplica) -> Link | None:
         site, replica = self._site, message.replica
@@ -151,7 +178,8 @@ class Incoming:
     async def _apply(self, job: Job, stack: AsyncExitStack) -> Settled:
         site, message = self._site, job.message
         rules = await site.rules.incoming(job.party.id)
-        context = incoming_context(site, job.party, job.link, job.ours.issue if job.ours else None)
+        ours = job.ours.issue if job.ours else None
+        context = incoming_context(site, job.party, job.link, ours, twins=job.asked)
         draft = await rules.evaluate(message.replica, context)
         if isinstance(draft, Skip):
             return await self._skip(job, draft, rules.version)
@@ -173,6 +201,7 @@ class Incoming:
         else:
             merged = self._merge(job, job.link, job.ours.issue, draft)
             operations = plan_update(draft, merged.write, job.items)
+        operations += await self._plan_issue_links(job, draft)
 
         async def guard(ref: IssueRef) -> None:
             await stack.enter_async_context(site.locks.hold(issue_lock(ref.id)))
@@ -200,7 +229,8 @@ class Incoming:
 
     def _merge(self, job: Job, link: Link, ours: Issue, draft: Draft) -> Merged:
         message = job.message
-        fresh = {name for name, revision in message.changed.items() if revision > link.received_changed.get(name, 0)}
+        known = {} if _counts_again(link, job) else link.received_changed
+        fresh = {name for name, revision in message.changed.items() if revision > known.get(name, 0)}
         before = (link.received or {}).get("replica", {}).get("fields", {})
         news = fresh | {name for name in before if name not in message.replica.fields}
         wanted = wishes(draft)
@@ -212,12 +242,15 @@ class Incoming:
             if name not in link.draft and not _depends(draft, name, set(message.changed))
         }
         last_seen = (link.received or {}).get("seen", 0)
+        seen = max(message.seen, last_seen)  # what it had seen is in its tracker, even where its node forgot it
         holds = field_values(ours)
+        if job.again:  # nobody there changed anything, so what our people changed since stays
+            touched |= {name for name in wanted if same(holds.get(name), link.draft.get(name))}
         edited = job.unseen | {
             name
             for name, revision in link.edited.items()
             # What has not been sent and is what they asked for last is no edit of ours that they could overlook.
-            if revision > message.seen and not (revision > link.revision and _is_as_asked(link, name, holds))
+            if revision > seen and not (revision > link.revision and _is_as_asked(link, name, holds))
         }
         overtaken = {name for name, revision in link.edited.items() if revision > last_seen}
         asked = {**given_back, **link.draft}
@@ -237,6 +270,28 @@ class Incoming:
         lost = {conflict.field for conflict in merged.conflicts if conflict.ours_won}
         again = {name: wanted[name] for name in job.attempted if name in wanted and name not in lost}
         return replace(merged, write={**merged.write, **again})
+
+    async def _plan_issue_links(self, job: Job, draft: Draft) -> list[Operation]:
+        """Plan links to issues that are linked on this connection; those that are not are awaited."""
+        if draft.links is None:
+            return []
+        others: dict[str, str] = {}
+        for handle in {link.issue for link in draft.links}:
+            found = await self._site.store.read(lambda tx, twin=handle: links.find(tx, job.party.id, twin=twin))  # type: ignore[misc]  # bound early, on purpose
+            if found is not None and found.state == links.ACTIVE:
+                others[handle] = found.issue_id
+            else:
+                job.asked.missing.add(handle)
+        issue_id, prefix = job.link.issue_id if job.link is not None else "", f"{ISSUE_LINK}:"
+        begun = await self._site.store.read(lambda tx: steps.open_steps(tx, job.party.id, job.message.replica.issue))
+        return plan_issue_links(
+            draft,
+            job.items,
+            others={handle: one for handle, one in others.items() if one != issue_id},
+            ours=job.ours.issue if job.ours is not None else None,
+            made=await self._site.store.read(lambda tx: links.made_by_sync(tx, issue_id)),
+            begun=frozenset(key.removeprefix(prefix) for key in begun if key.startswith(prefix)),
+        )
 
     async def _wait_for_files(self, job: Job, draft: Draft) -> bool:
         """Ask for the bytes of files that we want and do not have; True while some are missing."""
@@ -264,6 +319,11 @@ class Incoming:
     async def _store_link(self, tx: Transaction, job: Job, draft: Draft, ref: IssueRef) -> int:
         """Link the issue that was just created; what it holds is believed from now on."""
         now = self._site.clock.now_ms()
+        if await links.find(tx, job.party.id, issue_id=ref.id) is not None:
+            raise TrackerRefused(
+                f"Our Jira gave the new issue {ref.key} the internal number ({ref.id}) of one that was in sync before.",
+                advice="Was Jira restored, or set up anew? Close this connection then, and pair again.",
+            )
         link = await links.insert(
             tx,
             Link(
@@ -309,8 +369,9 @@ class Incoming:
             seen=message.revision,
             sent=sent,
             received={
+                "row": job.row.id,
                 "revision": message.revision,
-                "seen": message.seen,
+                "seen": max(message.seen, (link.received or {}).get("seen", 0)),
                 "replica": message.replica.model_dump(mode="json"),
             },
             received_changed=dict(message.changed),
@@ -339,7 +400,7 @@ class Incoming:
                 await shadows.write(tx, after, updated_ms=shadow.updated_ms, pending=pending)
             for conflict in merged.conflicts:
                 await history.add(tx, incoming_event(job.row, link, now, "conflict", _told(conflict), rule_version))
-            detail = {"revision": message.revision, "fields": sorted(applied.written), "log": list(draft.log)}
+            detail = _told_applied(message.revision, draft, applied)
             applied_event = incoming_event(job.row, link, now, "applied", detail, rule_version)
             await history.add(tx, replace(applied_event, origins=origins_to_json(draft.origins)))
             if applied.refused:
@@ -348,6 +409,8 @@ class Incoming:
                 await self._endings.end_row(
                     tx, job.row, job.party, Code.APPLIED, issue=link.handle, key=link.issue_key if key else None
                 )
+                await awaited.remember(tx, job.party.id, message.replica.issue, job.asked.missing)
+            await awaited.arrived(tx, job.party.id, [message.replica.issue, message.replica.key])
 
         site.crash_point("before settling")
         await site.store.write(work)
@@ -388,9 +451,11 @@ class Incoming:
     ) -> tuple[Mapping[str, Any], Mapping[str, Origin]] | None:
         """Return what our outgoing rules would let out of these fields; collections play no part in an echo."""
         rules = await self._site.rules.outgoing(party.id)
+        context = await outgoing_context(self._site, party, link)
         shared = await rules.evaluate(
             issue,
-            replace(await outgoing_context(self._site, party, link), own_items=frozenset()),
+            # Links are fields of a replica, so of them it has to be known which are our own.
+            replace(context, own_items=frozenset(item for item in context.own_items if item[0] == ISSUE_LINK)),
         )
         if isinstance(shared, Skip):
             return None
@@ -413,10 +478,17 @@ class Incoming:
                 origins = origins_to_json({"": skip.origin}) if skip.origin else None
                 await history.add(tx, replace(event, origins=origins))
             await self._endings.end_row(tx, row, job.party, Code.IGNORED)
+            await awaited.remember(tx, row.connection_id, job.message.replica.issue, job.asked.missing)
 
         await self._site.store.write(work)
         self._site.wake_sender(row.connection_id)
         return Settled.DONE
+
+
+def _counts_again(link: Link, job: Job) -> bool:
+    """Tell whether revisions do not rise, in another message: its peer was restored, and all that it says is news."""
+    last = link.received
+    return last is not None and job.row.id != last.get("row") and job.message.revision <= last["revision"]
 
 
 def _is_as_asked(link: Link, name: str, holds: Mapping[str, Value]) -> bool:
@@ -433,6 +505,11 @@ def _depends(draft: Draft, name: str, sources: AbstractSet[str]) -> bool:
     """Tell whether a wanted field was made from any of these; a script's may have been made from all."""
     origin = draft.origins.get(name, Origin(0))
     return bool(sources if not origin.sources else origin.sources & sources)
+
+
+def _told_applied(revision: int, draft: Draft, applied: Applied) -> dict[str, Any]:
+    told = {"revision": revision, "fields": sorted(applied.written), "log": list(draft.log)}
+    return {**told, "created": list(applied.made)} if applied.made else told
 
 
 def _told(conflict: Conflict) -> dict[str, Value]:

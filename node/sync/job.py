@@ -10,6 +10,7 @@ from node.store.links import Link
 from node.store.shadows import Shadow
 from node.sync.plan import TwinItem
 from node.sync.site import Party
+from node.sync.twins import AskedTwins
 from protocol.messages import IssueReplica
 
 
@@ -19,6 +20,8 @@ class Job:
 
     ``unseen`` names fields that people changed here since the state that we knew: no notice of that has come yet.
     ``attempted`` names fields into which an earlier wish of the peer's may have been written without our knowing.
+    ``asked`` answers the rules, and knows what they asked for in vain. ``again``: what they asked for in vain the last
+    time is linked now, so that the same replica may mean something else.
     """
 
     row: Received
@@ -29,3 +32,5 @@ class Job:
     items: Sequence[TwinItem]
     unseen: frozenset[str] = frozenset()
     attempted: frozenset[str] = frozenset()
+    asked: AskedTwins
+    again: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,18 +22,23 @@ class ReplicaMessage:
     message: IssueReplica
     content: Mapping[str, Any]
     changed: frozenset[str]
-    """Names of the fields that differ from what was sent before."""
+    """Names of the fields that our people changed since what was sent before."""
 
 
-def replica_message(names: Names, link: Link, issue: Issue, replica: Replica) -> ReplicaMessage:
-    """Return the next message of a link. The same state of link and issue gives the same message."""
+def replica_message(
+    names: Names, link: Link, issue: Issue, replica: Replica, *, born_with: AbstractSet[str] = frozenset()
+) -> ReplicaMessage:
+    """Return the next message of a link. The same state of link and issue gives the same message.
+
+    ``born_with`` names fields that hold what our tracker filled in when the sync made the issue.
+    """
     revision = link.revision + 1
     content = content_of(replica)
-    changed = frozenset(changed_fields(link.sent, content))
-    # A field that only ever held what the peer gave it is not among them: nobody on this side changed it.
+    changed = frozenset(changed_fields(link.sent, content)) - born_with
+    # A field that only ever held what the peer or the tracker gave it is not among them: nobody here changed it.
     earlier = {name: number for name, number in link.sent_changed.items() if name in replica.fields}
     message = IssueReplica(
-        mid=names.message("replica", issue.id, revision),
+        mid=names.replica(issue.id, revision, content),
         twin=link.twin,
         revision=revision,
         changed={**earlier, **{name: revision for name in sorted(changed) if name in replica.fields}},

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from node.store import history, inbox, links, outbox, problems
+from node.store import awaited, history, inbox, links, outbox, problems
 from node.store.inbox import Received
 from node.store.port import Transaction
 from node.store.problems import Problem
 from node.sync.endings import Endings, Settled, incoming_event
-from node.sync.site import Site
+from node.sync.site import Party, Site
 from protocol.errors import Bad
 from protocol.messages import Code, IssueRemoved, Outcome, Result, parse_message
 
@@ -22,16 +22,17 @@ class Outcomes:
     async def outcome(self, row: Received, message: Outcome) -> Settled:
         """Note what became of our messages."""
         now = self._site.clock.now_ms()
+        party = await self._site.rules.party(row.connection_id)
 
         async def work(tx: Transaction) -> None:
             for result in message.results:
-                await self._note_result(tx, row, result, now)
+                await self._note_result(tx, row, party, result, now)
             await inbox.finish(tx, row.id, Code.APPLIED, now)
 
         await self._site.store.write(work)
         return Settled.DONE
 
-    async def _note_result(self, tx: Transaction, row: Received, result: Result, now: int) -> None:
+    async def _note_result(self, tx: Transaction, row: Received, party: Party, result: Result, now: int) -> None:
         sent = await outbox.record_outcome(tx, row.connection_id, result.mid, result.c, now)
         link = await links.by_id(tx, sent.link_id) if sent is not None and sent.link_id is not None else None
         if sent is None or link is None:
@@ -39,6 +40,7 @@ class Outcomes:
         code = result.code
         if result.issue is not None:
             await links.set_twin(tx, link.id, twin=result.issue, key=result.key, url=result.url)
+            await awaited.arrived(tx, row.connection_id, [result.issue, result.key])
         detail = {"revision": sent.revision, "code": int(code), "text": code.sentence}
         await history.add(tx, incoming_event(row, link, now, "outcome", detail))
         if code.refused and link.state == links.ACTIVE:
@@ -49,7 +51,7 @@ class Outcomes:
                 issue_key=link.issue_key,
                 code=code.name,
                 message=f"{link.issue_key} did not arrive as it is here. {code.sentence}",
-                advice=_advice(code, link.issue_key),
+                advice=_advice(code, link.issue_key, party.name),
             )
             await problems.report(tx, problem, now_ms=now)
         elif code.final:
@@ -90,7 +92,7 @@ class Outcomes:
         return Settled.DONE
 
 
-def _advice(code: Code, key: str) -> str:
+def _advice(code: Code, key: str, connection: str) -> str:
     if code is Code.TARGET_GONE:
-        return f"To have a new issue made there, bring it in again: accord sync CONNECTION {key}"
+        return f"To have a new issue made there, bring it in again: accord sync {connection} {key}"
     return "Ask the other side's admin; the next change of the issue is sent in any case."

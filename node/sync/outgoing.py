@@ -15,7 +15,7 @@ from node.errors import AccordError, TrackerError, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Origin, Shared, Skip
 from node.rules.ruleset import is_visual
-from node.store import connections, history, inbox, links, outbox, problems, shadows, steps
+from node.store import awaited, connections, history, inbox, links, outbox, problems, shadows, steps
 from node.store.errors import StoreError
 from node.store.history import Event
 from node.store.links import Link
@@ -243,7 +243,9 @@ class Outgoing:
         )
         await links.update(tx, replace(link, revision=revision))
         await links.set_state(tx, link.id, links.ENDED)
-        for stage in (problems.OUTCOME, problems.FILE):
+        if link.twin is not None:
+            await awaited.forget(tx, link.connection_id, link.twin)
+        for stage in (problems.OUTCOME, problems.FILE, problems.GONE):
             await problems.close(tx, stage=stage, ref=link.id)
         await outbox.enqueue(
             tx,
@@ -347,11 +349,13 @@ class Outgoing:
         left_out: list[AccordError],
     ) -> None:
         site, now = self._site, self._site.clock.now_ms()
-        made = replica_message(party.names, link, issue, replica)
+        edits = edited_here(shadow, issue)
+        born_with = _born_with(link, replica, made_by.origins, {*link.edited, *edits})
+        made = replica_message(party.names, link, issue, replica, born_with=born_with)
         message, content, changed = made.message, made.content, made.changed
         revision = message.revision
         payload = dump_message(message)
-        ours = {*edited_here(shadow, issue), *_made_from(changed, made_by.origins, link)}
+        ours = {*edits, *_made_from(changed, made_by.origins, link)}
         edited = {**link.edited, **dict.fromkeys(ours, revision)}
         after = replace(
             link, issue_key=issue.key, revision=revision, sent=content, sent_changed=message.changed, edited=edited,
@@ -479,11 +483,18 @@ def _but_for_our_own(issue: Issue, shadow: Shadow | None, begun: Sequence[Step])
 
 
 def edited_here(shadow: Shadow | None, issue: Issue) -> list[str]:
-    """Name the fields that people changed here: our own writes are in the shadow already."""
+    """Name the fields that people changed here: our own writes are in the shadow already.
+
+    Of an issue that we made and that the tracker shows for the first time, only what we gave it counts: the rest is
+    what the tracker filled in.
+    """
     if shadow is None:
         return []
     before, after = field_values(shadow.issue), field_values(issue)
-    return [name for name in {*before, *after} if not same(before.get(name), after.get(name))]
+    names = {*before, *after}
+    if shadow.updated_ms == 0:
+        names = {name for name in names if name in shadow.pending or not same(before.get(name), None)}
+    return [name for name in names if not same(before.get(name), after.get(name))]
 
 
 def _made_from(changed: AbstractSet[str], origins: Mapping[str, Origin], link: Link) -> set[str]:
@@ -494,6 +505,23 @@ def _made_from(changed: AbstractSet[str], origins: Mapping[str, Origin], link: L
     if link.sent is None:
         return set()
     return {source for name in changed if name in origins for source in origins[name].sources}
+
+
+def _born_with(link: Link, replica: Replica, origins: Mapping[str, Origin], edited: AbstractSet[str]) -> frozenset[str]:
+    """Name replica fields that say only what an issue of the peer's got here when the sync made it.
+
+    The peer never gave them, and nobody here chose them: they must not overwrite what its own issue holds.
+    """
+    if not link.born or link.revision:
+        return frozenset()
+    return frozenset(name for name in replica.fields if not _is_from(origins.get(name), edited))
+
+
+def _is_from(origin: Origin | None, edited: AbstractSet[str]) -> bool:
+    """Tell whether a field may have been made from edited ones; a script's may have been made from all."""
+    if origin is None or not origin.sources:
+        return bool(edited)
+    return bool(origin.sources & edited)
 
 
 def begun_anew(link: Link) -> Link:

@@ -1,28 +1,38 @@
 """Turns what we want in our issue into the fewest calls to the tracker. Pure: plans, calls nothing.
 
-Order matters to a reader of the issue: the issue itself, its status, files (texts refer to them), then comments in
-the order in which they were written. What the sync did not make is never edited or removed.
+Names that our Jira lacks come first. Then the order matters to a reader of the issue: the issue itself, its status,
+files (texts refer to them), then comments in the order in which they were written. What the sync did not make is never
+edited or removed.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog
+from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftIssueLink, DraftWorklog
 from node.trackers.issue import Value
 
 
 @dataclass(frozen=True, slots=True)
 class TwinItem:
-    """A comment, file or worklog of our issue that the sync made for one of the peer's."""
+    """A comment, file, worklog or link of our issue that the sync made for one of the peer's."""
 
     kind: str
     handle: str
     item_id: str
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provide:
+    """See to it that our Jira has a name that fields of the issue are about to be set to."""
+
+    creation: Creation
+    fields: frozenset[str]
+    """Those that cannot be written without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +52,24 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Bring our issue to a status, by as many transitions as it takes."""
+    """Bring our issue to a status, by as many transitions as it takes.
+
+    ``given`` are values that a transition may ask for; ``late`` those of them that must be set by an edit afterwards
+    where no transition took them along.
+    """
 
     status: str
+    given: Mapping[str, Value] = field(default_factory=dict)
+    late: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Perform:
-    """Make the transition of this name, once."""
+    """Make the transition of this name, once. ``given`` and ``late`` are as for ``Move``."""
 
     transition: str
+    given: Mapping[str, Value] = field(default_factory=dict)
+    late: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +102,52 @@ class AddWorklog:
 
 
 @dataclass(frozen=True, slots=True)
-class Remove:
-    """Remove our copy of a comment, file or worklog that the peer no longer has or shares."""
+class AddIssueLink:
+    """Link our issue with another of ours."""
+
+    link: DraftIssueLink
+    other_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimIssueLink:
+    """Let our issue's replicas have a say in a link that the sync made from its other end."""
 
     item: TwinItem
 
 
-Operation: TypeAlias = Create | Edit | Move | Perform | AddComment | EditComment | Attach | AddWorklog | Remove
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove our copy of a comment, file, worklog or link that the peer no longer has or shares."""
+
+    item: TwinItem
+
+
+Operation: TypeAlias = (
+    Provide
+    | Create
+    | Edit
+    | Move
+    | Perform
+    | AddComment
+    | EditComment
+    | Attach
+    | AddWorklog
+    | AddIssueLink
+    | ClaimIssueLink
+    | Remove
+)
+
+ISSUE_LINK = "issue link"
+"""The kind of a twin item that is a link between two issues of ours."""
+OTHER_END = "other end"
+"""The digest of such a link in the eyes of the issue at its other end: ours as well, but not that issue's to remove."""
 
 STATUS = "status"
 TRANSITION = "transition"
 """What a draft can ask for that an edit cannot set."""
+RESOLUTION = "resolution"
+"""What an edit can set in few Jiras only, and a transition in all."""
 
 
 def digest(text: str) -> str:
@@ -104,21 +157,39 @@ def digest(text: str) -> str:
 
 def plan_create(draft: Draft) -> list[Operation]:
     """Plan an issue that does not exist here yet, with all that belongs to it."""
-    fields = {name: value for name, value in wishes(draft).items() if not _is_workflow(name) and value is not None}
-    return [Create(draft.project, fields), *_plan_status(wishes(draft)), *plan_items(draft, ())]
+    fields, workflow = _parted({name: value for name, value in wishes(draft).items() if value is not None}, draft)
+    return [*_plan_names(draft, fields), Create(draft.project, fields), *workflow, *plan_items(draft, ())]
 
 
 def plan_update(draft: Draft, write: Mapping[str, Value], items: Sequence[TwinItem]) -> list[Operation]:
     """Plan the changes of an issue that exists: ``write`` is what the merge decided."""
-    fields = {name: value for name, value in write.items() if not _is_workflow(name)}
+    fields, workflow = _parted(write, draft)
     edit: list[Operation] = [Edit(fields)] if fields else []
-    return [*edit, *_plan_status(write), *plan_items(draft, items)]
+    return [*_plan_names(draft, fields), *edit, *workflow, *plan_items(draft, items)]
 
 
-def _plan_status(fields: Mapping[str, Value]) -> list[Operation]:
-    status, transition = fields.get(STATUS), fields.get(TRANSITION)
-    moves: list[Operation] = [Move(status)] if isinstance(status, str) and status else []
-    return [*moves, *([Perform(transition)] if isinstance(transition, str) and transition else [])]
+def _plan_names(draft: Draft, fields: Mapping[str, Value]) -> list[Operation]:
+    """Plan what has to be made first; what no field that is written needs is not made."""
+    needed = [
+        (one, frozenset(name for name, value in fields.items() if one.is_for(name, value))) for one in draft.creates
+    ]
+    return [Provide(one, names) for one, names in needed if names]
+
+
+def _parted(write: Mapping[str, Value], draft: Draft) -> tuple[dict[str, Value], list[Operation]]:
+    """Part what an edit sets from what the workflow does; a resolution goes with the status where that changes."""
+    fields = {name: value for name, value in write.items() if not _is_workflow(name)}
+    status, transition = write.get(STATUS), write.get(TRANSITION)
+    moves = isinstance(status, str) and bool(status)
+    performs = isinstance(transition, str) and bool(transition)
+    late = {RESOLUTION: fields.pop(RESOLUTION)} if (moves or performs) and RESOLUTION in fields else {}
+    given = {name: value for name, value in draft.fields.items() if name != STATUS and value is not None}
+    workflow: list[Operation] = []
+    if moves:
+        workflow.append(Move(str(status), given, {} if performs else late))
+    if performs:
+        workflow.append(Perform(str(transition), given, late))
+    return fields, workflow
 
 
 def _is_workflow(name: str) -> bool:
@@ -168,5 +239,5 @@ def _is_gone(item: TwinItem, draft: Draft) -> bool:
         "attachment": draft.attachments,
         "worklog": draft.worklogs,
     }
-    collection = wanted[item.kind]
+    collection = wanted.get(item.kind)
     return collection is not None and all(entry.handle != item.handle for entry in collection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -32,6 +33,8 @@ class Party:
     project: str
     default_type: str | None
     names: Names
+    may_create: AbstractSet[str] = frozenset()
+    """What scripts may have made in our Jira: words of ``rules.fields.CREATABLE``."""
 
     @property
     def open(self) -> bool:
@@ -100,6 +103,8 @@ class Site:
     clock: Clock
     rules: RuleBook
     facts: TrackerFacts
+    choices_changed: Callable[[str], None]
+    """A project has got another version, component or option: what is known of its choices is old."""
     files: Files
     locks: KeyedLocks
     browse_url: Callable[[str], str]

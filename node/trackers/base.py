@@ -83,6 +83,14 @@ class Transition:
     required: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a project. One that is archived is there, but not for new use."""
+
+    name: str
+    archived: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class FileToAttach:
     """A local file that becomes an attachment. ``name`` is text for display, never a path."""
@@ -105,7 +113,8 @@ class WebhookState:
 class Change:
     """Something happened to an issue, as a webhook or the poller saw it. A reason to look, not a command.
 
-    ``issue`` is there when the notice carried the whole issue. ``deleted`` means the issue is gone.
+    ``issue`` is there when the notice carried the whole issue. ``deleted`` means the issue is gone. ``other_id`` is the
+    second issue where a link between two was made or removed.
     """
 
     issue_id: str
@@ -113,6 +122,7 @@ class Change:
     issue: Issue | None = None
     deleted: bool = False
     timestamp_ms: int | None = None
+    other_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +157,37 @@ class Tracker(Protocol):
         """Return the fields that may be set when an issue of that type is created, with options."""
         ...
 
-    async def missing_permissions(self, project: str) -> Sequence[str]:
-        """Return the permissions that syncing with this project needs and that we lack, as Jira names them."""
+    async def versions(self, project: str) -> Sequence[Version]:
+        """Return the versions of a project (1 call)."""
+        ...
+
+    async def components(self, project: str) -> Sequence[str]:
+        """Return the names of a project's components (1 call)."""
+        ...
+
+    async def ensure_version(self, project: str, name: str) -> None:
+        """See to it that a project has a version (1 call where it has; 2 where it is made). Safe to repeat.
+
+        Raises TrackerRefused, with what to do, where we may not make one.
+        """
+        ...
+
+    async def ensure_component(self, project: str, name: str) -> None:
+        """See to it that a project has a component, as ``ensure_version``."""
+        ...
+
+    async def ensure_option(self, project: str, field: str, value: str) -> None:
+        """See to it that a custom field (named without ``custom.``) offers an option in a project.
+
+        Raises TrackerRefused, with what to do, where we may not add one, or this kind of Jira cannot by REST.
+        """
+        ...
+
+    async def missing_permissions(self, project: str, *, also: Sequence[str] = ()) -> Sequence[str]:
+        """Return the permissions that syncing with this project needs and that we lack, as Jira names them.
+
+        ``also`` names more of them, as the tracker's interface writes them (``ADMINISTER_PROJECTS``).
+        """
         ...
 
     async def issue(self, ref: str) -> Issue:
@@ -161,6 +200,13 @@ class Tracker(Protocol):
 
     async def updated_since(self, projects: Sequence[str], since_ms: int, *, cursor: str | None = None) -> Page:
         """Return a page of the issues of these projects updated at or after that time, oldest first (1 call)."""
+        ...
+
+    async def issue_refs(self, project: str) -> Sequence[IssueRef]:
+        """Return id and key of every issue of a project that we can see (1 call for 1,000).
+
+        One that comes or goes meanwhile may be left out. Raises TrackerRefused where there is no such project.
+        """
         ...
 
     def read_issue(self, raw: Mapping[str, object]) -> Issue:
@@ -221,6 +267,21 @@ class Tracker(Protocol):
 
     async def delete_worklog(self, issue_id: str, worklog_id: str) -> None:
         """Delete a worklog without touching the remaining estimate (1 call)."""
+        ...
+
+    async def find_issue_link(self, issue_id: str, kind: str, other_id: str, *, outward: bool) -> str | None:
+        """Return the id of a link between two issues, seen from the first, if there is one (1 call).
+
+        ``kind`` is the name of a link type; ``outward`` says that the first is the one that "blocks".
+        """
+        ...
+
+    async def add_issue_link(self, issue_id: str, kind: str, other_id: str, *, outward: bool) -> str:
+        """Link two issues and return the link's id (2 calls). Safe to repeat: it is not made twice."""
+        ...
+
+    async def delete_issue_link(self, link_id: str) -> None:
+        """Delete a link between two issues (1 call). Raises TrackerNotFound where it is gone already."""
         ...
 
     async def download(self, attachment: Attachment, to: Path, *, limit: int) -> None:

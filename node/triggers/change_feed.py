@@ -10,14 +10,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from node.crew import Crew, Job
 from node.errors import (
     AccordError,
     Fault,
-    TrackerBusy,
     TrackerError,
     TrackerNonsense,
     TrackerNotFound,
@@ -25,13 +23,15 @@ from node.errors import (
 )
 from node.store import changes, links, problems, steps
 from node.store.changes import StoredChange
-from node.store.errors import StoreError
+from node.store.errors import StoreClosed, StoreError, StoreUnavailable
 from node.store.port import Reader, Transaction
-from node.store.problems import Problem
-from node.sync.outgoing import Left, Outgoing, Sent, millis
+from node.sync.outgoing import Also, Outgoing, Sent
 from node.sync.site import Party, Site
 from node.trackers.base import Change
 from node.trackers.issue import Issue
+from node.triggers.look import Look, join, may_enter
+from node.triggers.patience import MAX_BACKOFF_MS, backoff_ms
+from node.triggers.setbacks import Setbacks
 from node.triggers.trigger import Decision, Known, decide, watched
 
 _LOG = logging.getLogger(__name__)
@@ -44,18 +44,6 @@ MAX_LATER_MS = 15_000
 """...this much, because that write may itself wait for a tracker or a paused connection."""
 PATIENCE = 3
 """How often a look waits for the notice of our own write (4 seconds in all) before it asks the tracker."""
-MAX_BACKOFF_MS = 300_000
-"""The longest wait for a tracker that does not answer: 5 minutes."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """All that is known of what happened to one issue."""
-
-    issue_id: str
-    rows: tuple[StoredChange, ...]
-    issue: Issue | None
-    deleted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +63,9 @@ class ChangeFeed:
         self._outgoing = outgoing
         self._taken: set[int] = set()
         self._looked = asyncio.Event()
-        self.crew: Crew[_Look] = Crew(
+        self._notices_come = False
+        """Whether notices of our own writes may still come: those of a time when nobody listened never do."""
+        self.crew: Crew[Look] = Crew(
             "changes",
             find=self._find,
             work=self._work,
@@ -83,6 +73,11 @@ class ChangeFeed:
             clock=site.clock,
             size=size,
         )
+        self._setbacks = Setbacks(site, self.crew)
+
+    def expect_notices(self) -> None:
+        """From now on, wait a while for the notice of our own write before the tracker is asked."""
+        self._notices_come = True
 
     async def caught_up(self) -> None:
         """Wait until every notice that is stored now was looked at, or put aside."""
@@ -93,11 +88,12 @@ class ChangeFeed:
                 return
             await self._looked.wait()
 
-    async def _find(self) -> Sequence[Job[_Look]]:
+    async def _find(self) -> Sequence[Job[Look]]:
         now = self._site.clock.now_ms()
         rows = await self._site.store.read(lambda tx: changes.due(tx, now, limit=BATCH))
-        looks: dict[str, _Look] = {}
+        looks: dict[str, Look] = {}
         needless: list[int] = []
+        double: list[tuple[int, Change]] = []
         for row in rows:
             if row.id in self._taken:
                 continue
@@ -105,11 +101,22 @@ class ChangeFeed:
             if change is None:
                 needless.append(row.id)
                 continue
-            looks[change.issue_id] = _join(looks.get(change.issue_id), row, change)
+            if change.other_id is not None:
+                double.append((row.id, change))
+                continue
+            looks[change.issue_id] = join(looks.get(change.issue_id), row, change)
+        if double:
+            await self._site.store.write(lambda tx: _part(tx, double, now))
+            self._looked.set()
+            return await self._find()
         linked = await self._site.store.read(lambda tx: links.linked_ids(tx, list(looks)))
+        if len(linked) < len(looks):
+            for row in await self._site.store.read(lambda tx: changes.requests_of(tx, list(looks))):
+                look = looks[str(row.issue)]
+                looks[look.issue_id] = replace(look, rows=(row, *look.rows))
         projects = await self.projects() if len(linked) < len(looks) else frozenset()
-        for issue_id in [one for one in looks if one not in linked and not _may_enter(looks[one], projects)]:
-            needless += [row.id for row in looks.pop(issue_id).rows]
+        for issue_id in [one for one in looks if one not in linked and not may_enter(looks[one], projects)]:
+            needless += looks.pop(issue_id).ids
         if needless:
             await self._site.store.write(lambda tx: _forget(tx, needless))
             self._looked.set()
@@ -153,31 +160,34 @@ class ChangeFeed:
             _LOG.warning("a webhook from the tracker was not understood and is dropped: %s", error)
             return None
 
-    async def _work(self, look: _Look) -> None:
-        ids = [row.id for row in look.rows]
+    async def _work(self, look: Look) -> None:
+        ids = look.ids
         self._taken.update(ids)
         try:
-            await self._look(look, ids)
-        except StoreError:
+            await self._look(look)
+        except (StoreUnavailable, StoreClosed):
             raise  # nothing was decided: the rows stay as they are, and the crew comes back to them
         except TrackerError as error:
-            await self._postpone(look, ids, error)
+            await self._setbacks.postpone(look, error)
         except OSError as error:
             text = f"A file could not be written on the node's machine: {error.strerror or error}."
-            await self._postpone(look, ids, TrackerUnreachable(text, advice="Make room on its disk."))
+            await self._setbacks.postpone(look, TrackerUnreachable(text, advice="Make room on its disk."))
+        except StoreError as error:
+            _LOG.exception("a changed issue could not be stored as it is; it is held")
+            await self._setbacks.hold(look, Fault(error))
         except AccordError as error:
-            await self._hold(look.issue_id, ids, [error], look.issue.key if look.issue else None, None)
+            await self._setbacks.hold(look, error)
         except Exception as error:  # noqa: BLE001 - a mistake of ours holds one issue, and is told
             _LOG.exception("a changed issue could not be dealt with; it is held")
-            await self._hold(look.issue_id, ids, [Fault(error)], look.issue.key if look.issue else None, None)
+            await self._setbacks.hold(look, Fault(error))
         finally:
             self._taken.difference_update(ids)
             self._looked.set()
 
-    async def _look(self, look: _Look, ids: list[int]) -> None:
+    async def _look(self, look: Look) -> None:
         async def forget(tx: Transaction) -> None:
-            await changes.done(tx, ids)
-            await changes.done_of_issue(tx, look.issue_id, up_to=max(ids))
+            await changes.done(tx, look.ids)
+            await changes.done_of_issue(tx, look.issue_id, up_to=max(look.ids))
             await problems.close_of_forgotten_changes(tx)
 
         if look.deleted:
@@ -185,125 +195,39 @@ class ChangeFeed:
             return
         issue = look.issue
         entry = await self._entering(issue) if issue is not None else _Entry()
-        if not entry.known and not entry.parties and not entry.wait:
+        if not entry.known and not entry.parties and not entry.wait and not look.asked:
             await self._site.store.write(forget)
             return
-        if issue is None or not issue.complete:
-            try:
-                issue = await self._site.tracker.issue(look.issue_id)
-            except TrackerNotFound:
-                # Deleted since, or hidden from us; a deletion has a notice of its own, a sweep finds a hidden one.
-                await self._site.store.write(forget)
-                return
-            entry = await self._entering(issue)
-        left = [await self._outgoing.begin(party.id, issue) for party in entry.parties]
-        stays = entry.wait or any(one.error or one.sent is Sent.LATER for one in left)
         try:
-            patient = look.issue is not None and max(row.attempts for row in look.rows) < PATIENCE
-            if stays:
-                left += await self._outgoing.changed(issue, patient=patient)
-            else:
-                left += await self._outgoing.changed(issue, also=forget, patient=patient)
+            if issue is None or not issue.complete:
+                issue = await self._site.tracker.issue(look.issue_id)
+                entry = await self._entering(issue)
+            await self._send(replace(look, issue=issue), issue, entry, forget, shown=look.issue is not None)
         except TrackerNotFound:
+            if look.asked:
+                raise  # somebody waits for an answer
+            # Deleted since, or hidden from us; a deletion has a notice of its own, a sweep finds a hidden one.
             await self._site.store.write(forget)
-            return
-        errors = [one for one in left if one.error is not None]
+
+    async def _send(self, look: Look, issue: Issue, entry: _Entry, forget: Also, *, shown: bool) -> None:
+        """Let the sync core look at an issue; ``forget`` ends the notices. ``shown``: they showed the issue."""
+        entering = {*look.asked, *(party.id for party in entry.parties)}
+        left = [await self._outgoing.begin(connection_id, issue) for connection_id in sorted(entering)]
+        patient = self._notices_come and shown and look.tries < PATIENCE
+        if entry.wait or any(one.error or one.sent is Sent.LATER for one in left):
+            left += await self._outgoing.changed(issue, patient=patient)
+        else:
+            left += await self._outgoing.changed(issue, also=forget, patient=patient)
         if entry.wait or any(one.sent is Sent.LATER for one in left):
             # Waiting comes before holding: a held notice is not looked at again by itself, and a look that comes
             # later finds the errors again.
-            attempts = max(row.attempts for row in look.rows) + 1
-            wait_ms = min(MAX_BACKOFF_MS if entry.wait else MAX_LATER_MS, max(LATER_MS, backoff_ms(attempts - 1)))
-            due = self._site.clock.now_ms() + int(wait_ms)
-            await self._site.store.write(lambda tx: changes.postpone(tx, ids, due_ms=due))
-        elif errors:
-            await self._hold_left(ids, issue, errors)
-
-    async def _hold_left(self, ids: list[int], issue: Issue, left: Sequence[Left]) -> None:
+            most = MAX_BACKOFF_MS if entry.wait else MAX_LATER_MS
+            due = self._site.clock.now_ms() + int(min(most, max(LATER_MS, backoff_ms(look.tries))))
+            await self._site.store.write(lambda tx: changes.postpone(tx, look.ids, due_ms=due))
+            return
         for one in left:
             if one.error is not None:
-                await self._hold(issue.id, ids, [one.error], issue.key, one)
-
-    async def _hold(
-        self, issue_id: str, ids: list[int], errors: Sequence[AccordError], issue_key: str | None, left: Left | None
-    ) -> None:
-        """Keep the newest notice of an issue for a person, under one problem a connection; older ones end with it."""
-        now = self._site.clock.now_ms()
-        where = f"{left.party.name}: " if left else ""
-        problem = Problem(
-            connection_id=left.party.id if left else None,
-            stage=problems.CHANGE,
-            ref=max(ids),
-            issue_key=issue_key,
-            code=type(errors[0]).__name__,
-            message=where + " ".join(error.message for error in errors),
-            advice=errors[0].advice or "Put right what is named here, then retry.",
-        )
-
-        async def work(tx: Transaction) -> None:
-            await changes.done(tx, [row_id for row_id in ids if row_id != max(ids)])
-            await changes.done_of_issue(tx, issue_id, up_to=max(ids) - 1)
-            await changes.set_issue(tx, [max(ids)], issue_id)
-            await changes.hold(tx, [max(ids)])
-            await problems.close_of_forgotten_changes(tx)
-            await problems.report(tx, problem, now_ms=now)
-
-        await self._site.store.write(work)
-
-    async def _postpone(self, look: _Look, ids: list[int], error: TrackerError) -> None:
-        if not error.temporary:
-            await self._hold(look.issue_id, ids, [error], look.issue.key if look.issue else None, None)
-            return
-        attempts = max(row.attempts for row in look.rows) + 1
-        wait_ms = patience_ms(error, attempts, self._site.clock.jitter())
-        due = self._site.clock.now_ms() + int(wait_ms)
-        problem = Problem(
-            connection_id=None,
-            stage=problems.CHANGE,
-            ref=max(ids),
-            issue_key=look.issue.key if look.issue else None,
-            code=type(error).__name__,
-            message=error.message,
-            advice=error.advice or "It is tried again by itself.",
-        )
-
-        async def work(tx: Transaction) -> None:
-            await changes.postpone(tx, ids, due_ms=due)
-            if attempts >= TELL_AFTER:
-                await problems.report(tx, problem, now_ms=self._site.clock.now_ms())
-
-        await self._site.store.write(work)
-        leave_alone(self.crew, look.issue_id, error, wait_ms / 1000)
-
-
-TELL_AFTER = 3
-"""Tries after which a tracker that does not answer becomes a problem that people see."""
-
-
-MAX_PAUSE = 30.0
-"""Seconds for which failures keep a whole crew from the tracker; the row itself may wait longer."""
-
-
-def leave_alone(crew: Crew[Any], key: str, error: TrackerError, seconds: float) -> None:
-    """Let a crew leave the tracker alone, at once where it asks for patience, else once a second issue fails too.
-
-    An answer of a strange shape says something only about one issue.
-    """
-    if isinstance(error, TrackerBusy):
-        crew.pause(min(seconds, MAX_PAUSE))
-    elif not isinstance(error, TrackerNonsense):
-        crew.trouble(key, min(seconds, MAX_PAUSE))
-
-
-def backoff_ms(attempts: int) -> float:
-    """Return how long to wait after so many failures: 1 s, doubling, at most 5 minutes."""
-    return float(min(MAX_BACKOFF_MS, 1000 * 2 ** min(max(attempts - 1, 0), 12)))
-
-
-def patience_ms(error: TrackerError, attempts: int, jitter: float) -> float:
-    """Return how long to wait after so many failures; never less than the tracker asked for."""
-    if isinstance(error, TrackerBusy):
-        return 1000 * error.retry_after * (1 + jitter / 4)
-    return backoff_ms(attempts) * (0.5 + jitter)
+                await self._setbacks.hold(look, one.error, one.party)
 
 
 async def _forget(tx: Transaction, ids: Sequence[int]) -> None:
@@ -311,20 +235,9 @@ async def _forget(tx: Transaction, ids: Sequence[int]) -> None:
     await problems.close_of_forgotten_changes(tx)
 
 
-def _may_enter(look: _Look, projects: frozenset[str]) -> bool:
-    """Tell whether an issue that is not linked is worth a look: one that the notice does not show may be."""
-    if not projects or look.deleted:
-        return False
-    return look.issue is None or look.issue.project.casefold() in projects
-
-
-def _join(look: _Look | None, row: StoredChange, change: Change) -> _Look:
-    """Add a notice to what is known: the newest state counts, and a deletion is final."""
-    if look is None:
-        return _Look(change.issue_id, (row,), change.issue, change.deleted)
-    issue = look.issue
-    if change.issue is not None and (issue is None or millis(change.issue) >= millis(issue)):
-        issue = change.issue
-    if change.issue is None and not change.deleted:
-        issue = None  # something happened that the notice does not show: ask
-    return _Look(change.issue_id, (*look.rows, row), issue, look.deleted or change.deleted)
+async def _part(tx: Transaction, double: Sequence[tuple[int, Change]], now_ms: int) -> None:
+    """Make two notices of one that names two issues, so that each is looked at for itself."""
+    for _, change in double:
+        for issue in (change.issue_id, change.other_id):
+            await changes.add(tx, source=changes.WEBHOOK, now_ms=now_ms, issue=issue)
+    await changes.done(tx, [row_id for row_id, _ in double])

@@ -26,6 +26,8 @@ from node.trackers.issue import Issue
 
 OVERLAP_MS = 120_000
 """How far a sweep looks back beyond the newest change it has seen, and for how long: an index may lag 2 minutes."""
+AGAIN_SECONDS = 30.0
+"""How long to wait at the most after a sweep that failed."""
 CURSOR = "sweep"
 
 _LOG = logging.getLogger(__name__)
@@ -114,6 +116,8 @@ class Poller:
         self._now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.last_ms: int | None = None
+        self.healthy = False
+        """Whether the newest sweep went well."""
         self.tried = asyncio.Event()
         """Set once the first sweep has ended, well or not."""
 
@@ -143,7 +147,8 @@ class Poller:
                 _LOG.exception("a sweep failed; the next one tries again")
             self.tried.set()
             try:
-                async with asyncio.timeout(self._interval()):
+                interval = self._interval()
+                async with asyncio.timeout(interval if self.healthy else min(interval, AGAIN_SECONDS)):
                     await self._now.wait()
             except TimeoutError:
                 continue
@@ -160,6 +165,15 @@ class Poller:
         Raises:
             TrackerError: the tracker could not be asked; the cursor has not moved beyond what was stored.
         """
+        try:
+            found = await self._sweep_once()
+        except Exception:
+            self.healthy = False
+            raise
+        self.healthy = True
+        return found
+
+    async def _sweep_once(self) -> int:
         projects = sorted(set(await self._projects()))
         if not projects:
             return 0

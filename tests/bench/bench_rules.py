@@ -118,7 +118,8 @@ async def house(folder: Path, book: _Book) -> AsyncIterator[tuple[Outgoing, int,
     clock = SystemClock()
     site = Site(
         store=store, tracker=cast("Any", KnownJira()), clock=clock, rules=cast("Any", book),
-        facts=CachedFacts(KnownJira()), files=BlobFolder(folder / "blobs", clock), locks=KeyedLocks(),
+        facts=CachedFacts(KnownJira()), choices_changed=lambda _project: None,
+        files=BlobFolder(folder / "blobs", clock), locks=KeyedLocks(),
         browse_url=lambda key: f"https://jira.example/browse/{key}", wake_sender=lambda _id: None,
         ask_peer=lambda _id: None, shadows_are_fresh=lambda: True, max_file=1_000_000,
         guard=GuardPolicy(emails_in_texts=True),

@@ -153,6 +153,8 @@ async def test_a_description_of_10_megabytes(parties: Parties) -> None:
 
     await eventually(told, "Alice's people are told of the issue in sync")
     await alice.person.edit(good, {"description": "word"})
+    await alice.person.edit(huge, {"description": "short"})
+    await alice.twin(huge)
 
     async def cured() -> bool:
         return (await bob.issue(twin))["fields"]["description"] == "word" and not await alice.problems()
@@ -234,3 +236,25 @@ async def test_hostile_webhooks(parties: Parties) -> None:
     await quiet(alice, bob)
     assert (await bob.issue(twin))["fields"]["summary"] == "still heard"
     await assert_in_step(alice, bob)
+
+
+async def test_a_jira_that_was_set_up_anew(parties: Parties) -> None:
+    """Bob's Jira gives a new issue the number of an old one: that is told on the issue, and nothing spins."""
+    alice, bob = parties
+    first = await alice.create()
+    await alice.sync(first)
+    twin = await alice.twin(first)
+    await quiet(alice, bob)
+    world = bob.sandbox.world
+    old = there(world.issue(twin))
+    world.remove_issue(old)
+    world.site.next_ids["issue"] = int(old.id)
+    second = await alice.create()
+    await alice.sync(second)
+
+    async def told() -> bool:
+        return any("set up anew" in one["advice"] for one in await bob.problems())
+
+    await eventually(told, "Bob's people are told")
+    await quiet(alice, bob)
+    assert len(await bob.person.every_issue()) == 1

@@ -36,10 +36,14 @@ async def test_a_full_disk(tmp_path: Path) -> None:
             await blue.sandbox.sender.drained()
             assert blue.sandbox.sender.counts.refused >= 1
             assert (await blue.accord("queue")).status == 0
+            told = await blue.accord("errors")
+            assert told.status == 3
+            assert "Nothing can be stored" in told.out, told
             resource.prlimit(process, resource.RLIMIT_FSIZE, plenty)
             await AdminClient(NodeFolder(blue.folder)).acall("POST", "/api/v1/sweep", {})
             await eventually(lambda: shown("meanwhile"), "what happened meanwhile arrives")
             assert (await blue.accord("sync", "Blue_to_Green", "UD-2")).status == 0
             await eventually(lambda: shown("before"), "the second issue arrives")
+            assert "Nothing can be stored" not in (await blue.accord("errors")).out
         ended = await blue.terminate()
         assert ended.status == 0, ended

@@ -345,7 +345,9 @@ async def test_a_webhook_is_registered_once_and_corrected(
         state = await tracker.ensure_webhook(HOOK, projects=PROJECTS, name="Accord")
         assert (state.active, state.id) == (True, "7")
         assert hooks["7"]["filters"] == {"issue-related-events-section": 'project in ("SC", "UD")'}
-        assert hooks["7"]["events"] == ["jira:issue_created", "jira:issue_updated", "jira:issue_deleted"]
+        assert hooks["7"]["events"] == [
+            "jira:issue_created", "jira:issue_updated", "jira:issue_deleted", "issuelink_created", "issuelink_deleted",
+        ]  # fmt: skip
         await tracker.ensure_webhook(HOOK, projects=PROJECTS, name="Accord")
         assert scripted.calls() == [f"GET {path}", f"POST {path}", f"GET {path}"]
         hooks["8"] = {**hooks["7"], "id": 8, "self": f"http://x{path}/8"}
@@ -524,3 +526,63 @@ async def test_missing_permissions_are_named_as_jira_names_them() -> None:
     assert "CREATE_ISSUES" in missing
     assert "Browse Projects" not in missing
     assert json.dumps(missing)
+
+
+def _cloud_with_a_choice(**routes: Any) -> ScriptedJira:
+    scripted = ScriptedJira.of(CLOUD, {"id": "customfield_7", "name": "Severity", "schema": {"type": "option"}})
+    base = "field/customfield_7/context"
+    scripted.routes["GET", "project/SC"] = (200, {"id": "10001", "key": "SC", "name": "Support"})
+    scripted.routes["GET", f"{base}/projectmapping"] = (
+        200,
+        {"isLast": True, "total": 2, "values": [
+            {"contextId": "1", "isGlobalContext": True},
+            {"contextId": "2", "projectId": routes.get("project", "10001")},
+        ]},
+    )  # fmt: skip
+    for context in ("1", "2"):
+        scripted.routes["GET", f"{base}/{context}/option"] = (
+            200,
+            {"isLast": True, "total": 2, "values": [
+                {"id": "5", "value": "High"}, {"id": "6", "value": "Odd", "optionId": "5"},
+            ]},
+        )  # fmt: skip
+        scripted.routes["POST", f"{base}/{context}/option"] = routes.get("post", (200, {"options": [{"id": "8"}]}))
+    return scripted
+
+
+@pytest.mark.parametrize(("project", "context"), [("10001", "2"), ("10009", "1")])
+async def test_cloud_adds_an_option_in_the_context_that_counts_in_the_project(project: str, context: str) -> None:
+    """The project's own context, else the one for all; an option of the second level is another one."""
+    scripted = _cloud_with_a_choice(project=project)
+    async with tracker_of(scripted) as tracker:
+        await tracker.ensure_option("SC", "Severity", "high")
+        assert not [call for call in scripted.calls() if call.startswith("POST")]
+        await tracker.ensure_option("SC", "Severity", "Odd")
+    asked = scripted.last(f"field/customfield_7/context/{context}/option")
+    assert (asked.method, asked.json) == ("POST", {"options": [{"value": "Odd"}]})
+
+
+async def test_cloud_keeps_options_to_administrators_and_says_so() -> None:
+    """A 403 names the permission that is missing; a field that is gone is named too."""
+    scripted = _cloud_with_a_choice(post=(403, {"errorMessages": ["Only Jira administrators can do this."]}))
+    async with tracker_of(scripted) as tracker:
+        with pytest.raises(TrackerRefused, match="Only Jira administrators") as caught:
+            await tracker.ensure_option("SC", "Severity", "Odd")
+        assert "'Administer Jira'" in caught.value.advice
+        with pytest.raises(TrackerRefused, match="no custom field 'Sverity'"):
+            await tracker.ensure_option("SC", "Sverity", "Odd")
+        scripted.routes["GET", "field/customfield_7/context/projectmapping"] = (403, {"errorMessages": ["No."]})
+        with pytest.raises(TrackerRefused, match="No"):
+            await tracker.ensure_option("SC", "Severity", "Odd")
+
+
+async def test_cloud_hides_a_missing_permission_behind_not_found() -> None:
+    """Creating a version is 404 for who may not: it is held with the permission to give, and looked up once more."""
+    scripted = ScriptedJira.of(CLOUD)
+    scripted.routes["GET", "project/SC/versions"] = (200, [{"id": "1", "name": "1.0"}])
+    scripted.routes["POST", "version"] = (404, {"errorMessages": ["No project."]})
+    async with tracker_of(scripted) as tracker:
+        with pytest.raises(TrackerRefused, match=r"create version '2\.0' in SC") as caught:
+            await tracker.ensure_version("SC", "2.0")
+    assert "'Administer Projects' in SC" in caught.value.advice
+    assert scripted.calls() == ["GET project/SC/versions", "POST version", "GET project/SC/versions"]

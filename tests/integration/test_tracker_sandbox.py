@@ -475,3 +475,93 @@ async def test_without_the_right_to_register_a_webhook_there_is_advice(desk: Des
     state = await desk.tracker.ensure_webhook("https://node.example.com/hook", projects=["SC"], name="Accord")
     assert not state.active
     assert "https://node.example.com/hook" in state.advice
+
+
+async def test_a_version_and_a_component_are_made_once_and_found_by_their_names() -> None:
+    """Looked up first; made with one call; there already, in any letters, is not made again. Nothing else changes."""
+    async with desk_of(Auth("admin", "admin")) as desk:
+        calls = await desk.calls(desk.tracker.ensure_version("SC", "2.0"))
+        assert calls == {"GET /rest/api/2/project/{project}/versions": 1, "POST /rest/api/2/version": 1}
+        await desk.tracker.ensure_version("SC", "3.0 Beta")
+        calls = await desk.calls(desk.tracker.ensure_version("SC", "3.0 beta"))
+        assert calls == {"GET /rest/api/2/project/{project}/versions": 1}
+        assert [one.name for one in await desk.tracker.versions("SC")] == ["2.0", "3.0 Beta"]
+        calls = await desk.calls(desk.tracker.ensure_component("SC", "Core"))
+        assert calls == {"GET /rest/api/2/project/{project}/components": 1, "POST /rest/api/2/component": 1}
+        await desk.tracker.ensure_component("SC", "CORE")
+        assert await desk.tracker.components("SC") == ["Core"]
+
+
+async def test_two_who_make_the_same_version_at_once_get_one() -> None:
+    """Jira refuses the second, who looks again and finds it; so does a call whose answer was lost."""
+    async with desk_of(Auth("admin", "admin")) as desk:
+        await asyncio.gather(*(desk.tracker.ensure_version("SC", "2.0") for _ in range(4)))
+        assert [one.name for one in await desk.tracker.versions("SC")] == ["2.0"]
+
+
+async def test_an_archived_version_is_told_and_not_made_again() -> None:
+    """Its name is taken; whether it may still be set on an issue is Jira's to say."""
+    async with desk_of(Auth("admin", "admin")) as desk:
+        await desk.tracker.ensure_version("SC", "0.9")
+        (version,) = desk.sandbox.world.site.versions.values()
+        version.archived = True
+        assert [(one.name, one.archived) for one in await desk.tracker.versions("SC")] == [("0.9", True)]
+        calls = await desk.calls(desk.tracker.ensure_version("SC", "0.9"))
+        assert calls == {"GET /rest/api/2/project/{project}/versions": 1}
+
+
+async def test_who_may_not_administer_the_project_is_told_what_to_do(desk: Desk) -> None:
+    """403 is a refusal of this name, held on the issue, and no reason to try the same again and again."""
+    for make in (desk.tracker.ensure_version, desk.tracker.ensure_component):
+        with pytest.raises(TrackerRefused, match=r"create (version|component) 'New' in SC") as caught:
+            await make("SC", "New")
+        assert "'Administer Projects' in SC" in caught.value.advice
+        with pytest.raises(TrackerRefused, match="1 to 255 characters"):
+            await make("SC", "n" * 256)
+    assert await desk.tracker.missing_permissions("SC", also=["ADMINISTER_PROJECTS"]) == ["Administer Projects"]
+
+
+async def test_data_center_cannot_add_an_option_by_rest(desk: Desk) -> None:
+    """It has no such call, so none is tried: a person has to add the option."""
+    with pytest.raises(TrackerRefused, match="no REST call that adds one") as caught:
+        await desk.tracker.ensure_option("SC", "Severity", "Odd")
+    assert caught.value.advice == "Add the option to the field 'Severity' in Jira, then retry the issue."
+
+
+@pytest.mark.parametrize("outward", [True, False])
+async def test_a_link_is_made_found_and_removed_in_its_direction(desk: Desk, outward: bool) -> None:
+    """Two calls make it and tell its id; again changes nothing; what reads it back sees who blocks whom."""
+    one, other = await desk.new(), await desk.new()
+    tracker = desk.tracker
+    assert await tracker.find_issue_link(one.id, "Blocks", other.id, outward=outward) is None
+    calls = await desk.calls(tracker.add_issue_link(one.id, "Blocks", other.id, outward=outward))
+    assert calls == {"POST /rest/api/2/issueLink": 1, "GET /rest/api/2/issue/{issue}": 1}
+    number = await tracker.add_issue_link(one.id, "Blocks", other.id, outward=outward)
+    assert await tracker.find_issue_link(one.id, "blocks", other.id, outward=outward) == number
+    assert await tracker.find_issue_link(one.id, "Blocks", other.id, outward=not outward) is None
+    assert await tracker.find_issue_link(other.id, "Blocks", one.id, outward=not outward) == number
+    (link,) = (await tracker.issue(one.id)).links
+    assert (link.id, link.outward, link.other_id) == (number, outward, other.id)
+    assert link.phrase == ("blocks" if outward else "is blocked by")
+    await tracker.delete_issue_link(number)
+    assert (await tracker.issue(one.id)).links == ()
+    with pytest.raises(TrackerNotFound):
+        await tracker.delete_issue_link(number)
+
+
+async def test_a_link_that_jira_will_not_make_is_refused_with_what_to_do() -> None:
+    """An unknown type (404) and a missing permission (401 or 403) are held on the issue, and not tried for ever."""
+
+    def deny(world: Any) -> None:
+        world.user_named("bob").denied = ["LINK_ISSUES"]
+
+    async with desk_of(Auth("bob", "bob"), deny) as desk:
+        one, other = await desk.new(), await desk.new()
+        with pytest.raises(TrackerRefused) as caught:
+            await desk.tracker.add_issue_link(one.id, "Blocks", other.id, outward=True)
+        assert "'Link Issues'" in caught.value.advice
+    async with desk_of() as desk:
+        one, other = await desk.new(), await desk.new()
+        with pytest.raises(TrackerRefused, match="Needs") as caught:
+            await desk.tracker.add_issue_link(one.id, "Needs", other.id, outward=True)
+        assert "link type 'Needs'" in caught.value.advice

@@ -167,6 +167,41 @@ async def test_two_copies_of_one_node_are_stopped(pair: Pair, tmp_path: Path) ->
         await twin.stop()
 
 
+async def test_a_node_whose_copy_was_stopped_goes_on_when_people_say_so(pair: Pair, tmp_path: Path) -> None:
+    """People find the copy, end it, and resume the other: what that says from then on arrives."""
+    await pair.alice.stop()
+    shutil.copytree(pair.alice.folder, tmp_path / "copy")
+    twin = PeerNode("Blue", tmp_path / "copy")
+    await pair.alice.start()
+    await twin.start()
+    number = 10
+
+    found: list[PeerNode] = []
+
+    async def one_is_stopped() -> bool:
+        nonlocal number
+        number += 1
+        await pair.alice.say(pair.hers.id, number, issue="a")
+        await twin.say(pair.hers.id, number, issue="t")
+        found.extend([one for one in (pair.alice, twin) if await one.state("Blue_to_Green") == "deactivated"])
+        return bool(found)
+
+    try:
+        await until(one_is_stopped)
+        node = found[0]
+        await (twin if node is pair.alice else pair.alice).stop()
+        await node.connections.resume("Blue_to_Green")
+        await node.say(pair.hers.id, 99, issue="last")
+
+        async def arrived() -> bool:
+            return "last99" in await pair.bob.issues() and await node.unacked() == 0
+
+        await until(arrived)
+        assert await node.state("Blue_to_Green") == "active"
+    finally:
+        await twin.stop()
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_backups_restored_at_any_time_lose_and_double_nothing(pair: Pair, seed: int) -> None:
     """Messages of all sizes, one or a hundred at a time; after a restore they are packed in other ways than before."""

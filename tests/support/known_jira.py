@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from node.errors import TrackerNotFound
-from node.trackers.base import Field, IssueType, Project
+from node.trackers.base import Field, IssueType, Project, Version
 from node.trackers.issue import User
 
 ALICE = User("alice", "Alice Smith", "alice@blue.example")
@@ -81,6 +81,18 @@ class KnownJira:
             Field(id="fixVersions", name="Fix versions", kind="multi-version", options=("1.0", "2.0")),
             *custom,
         ]
+
+    async def versions(self, project: str) -> Sequence[Version]:
+        """Return two versions for use and one that is archived."""
+        self.calls["versions"] += 1
+        del project
+        return [Version(name="1.0"), Version(name="2.0"), Version(name="0.9", archived=True)]
+
+    async def components(self, project: str) -> Sequence[str]:
+        """Return two components."""
+        self.calls["components"] += 1
+        del project
+        return ["UI", "API"]
 
     async def find_users(self, query: str) -> Sequence[User]:
         """Find users by a part of any of their names, as Jira does."""

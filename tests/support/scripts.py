@@ -9,7 +9,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from node.errors import RuleError
 from node.rules.script import subset
 from node.rules.script.engine import CustomField, Direction, ScriptInputs, ScriptSchema
 from node.rules.script.program import prelude_for
-from node.rules.script.projection import Reads, job_for
+from node.rules.script.projection import Reads, changes_from, job_for, shape_for
 
 SCHEMA = ScriptSchema(
     custom={
@@ -149,14 +149,7 @@ def inputs(direction: Direction = "incoming", **more: Any) -> ScriptInputs:
 
 def bare_python(source: str, direction: Direction) -> Any:
     """Return a function from inputs to the JSON answer: the same program without any box, for comparison."""
-    analysis = subset.analyse(source, direction)
-    assert analysis["findings"] == [], analysis["findings"]
-    names: dict[str, Any] = {"_ask": lambda *_: None}
-    prelude = prelude_for(analysis["names"], direction=direction, entries=analysis["entries"])
-    exec(f"{prelude}\n{analysis['code']}", names)  # noqa: S102 - the test's own scripts
-    reads = analysis["reads"]
-    some = {root: None if found is None else frozenset(found) for root, found in reads.items()}
-    known = Reads(**some, clock=analysis["clock"])
+    names, known = _unboxed(source, direction)
 
     def run(given: ScriptInputs) -> Any:
         job = job_for(given, direction, SCHEMA, known, given.now or "")
@@ -166,6 +159,46 @@ def bare_python(source: str, direction: Direction) -> Any:
     run.names = names  # type: ignore[attr-defined]
 
     return run
+
+
+def bare_rules(
+    source: str, direction: Direction, ask: Callable[..., Any]
+) -> Callable[[ScriptInputs], Mapping[str, Any]]:
+    """Return a function from inputs to the whole replica or draft: what rules without a box would do, and no more.
+
+    Nothing becomes JSON on the way, since nothing leaves the process.
+    """
+    names, known = _unboxed(source, direction)
+    names["_ask"] = ask
+    names["json"] = _NoJson
+
+    def run(given: ScriptInputs) -> Mapping[str, Any]:
+        job = job_for(given, direction, SCHEMA, known, given.now or "")
+        with contextlib.redirect_stdout(io.StringIO()):
+            return changes_from(given, direction, names["_evaluate"](names["_rule"], 0, job))
+
+    return run
+
+
+class _NoJson:
+    """Stands for the module in the prelude: an answer stays what it is."""
+
+    @staticmethod
+    def dumps(value: Any, **_how: Any) -> Any:
+        return value if isinstance(value, dict) else json.dumps(value)
+
+
+def _unboxed(source: str, direction: Direction) -> tuple[dict[str, Any], Reads]:
+    """Return the names of the prelude and the script in this process, and what the script reads."""
+    analysis = subset.analyse(source, direction)
+    assert analysis["findings"] == [], analysis["findings"]
+    some = {root: None if found is None else frozenset(found) for root, found in analysis["reads"].items()}
+    known = Reads(**some, clock=analysis["clock"])
+    shape = shape_for(direction, known)
+    prelude = prelude_for(analysis["names"], direction=direction, shape=shape, entries=analysis["entries"])
+    names: dict[str, Any] = {"_ask": lambda *_: None}
+    exec(f"{prelude}\n{analysis['code']}", names)  # noqa: S102 - the test's own scripts
+    return names, known
 
 
 def workers_of_this_process() -> dict[int, str]:
@@ -179,6 +212,16 @@ def workers_of_this_process() -> dict[int, str]:
             if whole["Name"] == "monty" and int(whole["PPid"]) == os.getpid():
                 found[int(entry.name)] = "".join(_status(task)["State"][0] for task in (entry / "task").iterdir())
     return found
+
+
+def seconds_of_workers() -> float:
+    """Return the CPU seconds that the engine's living processes have taken, as the kernel's scheduler counts them."""
+    total = 0
+    for pid in workers_of_this_process():
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
 
 
 def _status(folder: Path) -> dict[str, str]:

@@ -177,6 +177,21 @@ class MemoryTracker:
         self._called("find_comment")
         return self.markers.get(marker)
 
+    async def find_issue_link(self, issue_id: str, kind: str, other_id: str, *, outward: bool) -> str | None:
+        """Return the link between two issues."""
+        self._called("find_issue_link")
+        wanted = (kind, outward, other_id)
+        found = [one.id for one in self.issues[issue_id].links if (one.type, one.outward, one.other_id) == wanted]
+        return found[0] if found else None
+
+    async def delete_issue_link(self, link_id: str) -> None:
+        """Delete a link at the issues that have it."""
+        self._called("delete_issue_link")
+        for issue in list(self.issues.values()):
+            kept = tuple(one for one in issue.links if one.id != link_id)
+            if kept != issue.links:
+                self.edit(issue.id, links=kept)
+
     async def delete_comment(self, issue_id: str, comment_id: str) -> None:
         """Delete a comment."""
         self._called("delete_comment")
@@ -352,12 +367,14 @@ async def small_house(root: Path, *, fresh: bool = True) -> AsyncIterator[House]
     clock, tracker, woken = HandClock(), MemoryTracker(), list[int]()
     async with await Store.open(root / "accord.db") as store:
         rules = Rules(store)
+        facts = CachedFacts(cast("Tracker", tracker))
         site = Site(
             store=store,
             tracker=cast("Tracker", tracker),
             clock=clock,
             rules=rules,
-            facts=CachedFacts(cast("Tracker", tracker)),
+            facts=facts,
+            choices_changed=facts.forget_choices,
             files=BlobFolder(root / "blobs", clock),
             locks=KeyedLocks(),
             browse_url=lambda key: f"https://jira.example.org/browse/{key}",

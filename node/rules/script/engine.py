@@ -5,7 +5,8 @@ Plain values only, so that the engine behind it can change. Everything that cros
 input). Nothing here runs, parses or stores a script.
 
 Shapes of the plain dicts
-    issue    the fields of ``Issue``; users as ``{"id", "display_name", "email"}``; ``custom`` is a dict by name
+    issue    the fields of ``Issue``; users as ``{"id", "display_name", "email"}``; ``custom`` is a dict by name, in
+             which users are ids: ``ScriptInputs.people`` says who they are
     replica  ``{"fields": {...}, "comments": [...] | None, "attachments": ..., "worklogs": ..., "key": ...}``;
              custom fields are in ``fields`` as ``custom.<Name>``; the lists hold dicts with the names of
              ``SharedComment`` and its siblings (outgoing) or ``DraftComment`` and its siblings (incoming, ``handle``)
@@ -45,8 +46,6 @@ class ScriptSchema:
     issue_types: tuple[str, ...] = ()
     priorities: tuple[str, ...] = ()
     resolutions: tuple[str, ...] = ()
-    impersonation: bool = False
-    """Whether comments may be written in the name of another user of this Jira."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,8 @@ class ScriptInputs:
     previous: Plain | None = None
     """The replica of the sync before this one, or None."""
     first_sync: bool = False
+    people: Mapping[str, Plain] = field(default_factory=dict)
+    """Persons of our Jira by their id, for the user fields of ``issue`` and ``draft``; one not here is not known."""
     now: str | None = None
     """The time that ``dates.now()`` shows, ISO 8601 in UTC; None is the engine's clock."""
 

@@ -16,35 +16,50 @@ from node.rules.script import words
 from node.rules.script.engine import Direction
 
 _MAKERS = {
-    "comments": "Comments()", "attachments": "Attachments()", "worklogs": "Worklogs()", "workflow": "Workflow()",
-    "jira": "Jira()", "users": "Users()", "versions": "_versions()", "components": "_components()",
-    "options": "Options()", "sync": "Sync()", "dates": "Dates()",
+    "comments": "Comments()", "attachments": "Attachments()", "worklogs": "Worklogs()", "links": "Links()",
+    "workflow": "Workflow()", "jira": "Jira()", "users": "Users()", "versions": "_versions()",
+    "components": "_components()", "options": "Options()", "sync": "Sync()", "dates": "Dates()",
 }  # fmt: skip
 _NOTES = ("_w", "_at")
 _UNUSED: Mapping[Direction, frozenset[str]] = {
     "outgoing": frozenset({"_incoming"}),
     "incoming": frozenset({"_outgoing", "_text_of"}),
 }
-_ENTRIES = frozenset({"_note", "_plain_list"})
+_ENTRIES = frozenset({"_note", "_link", "_plain_list", "_plain_links"})
 _FILES = ("objects", "export", "entries", "questions", "texts", "run")
+REHEARSAL = (
+    "_evaluate(lambda *_: None, 0, {'issue': {}, 'replica': {}, 'previous': None, 'first_sync': False, 'now': '', "
+    "'known': None})"
+)
+"""An evaluation of nothing: it leaves nothing behind that the next one does not replace."""
+
 _OF_THE_BOX = ("datetime",)
 """Modules that the box has and the prelude imports names from; other imports are for people and checkers."""
 
 
-def prelude_for(names: Iterable[str], *, direction: Direction, entries: bool = True) -> str:
+def prelude_for(
+    names: Iterable[str], *, direction: Direction, shape: Mapping[str, object], entries: bool = True
+) -> str:
     """Return the prelude with those helpers and functions that ``names`` mentions, and all that they stand on.
 
-    ``entries`` says whether the script can meet comments, files or logged time; without them a third falls away.
+    ``shape`` is what ``projection.shape_for`` says of the script. ``entries`` says whether the script can meet
+    comments, files or logged time; without them a third falls away.
     """
     wanted = frozenset(names)
     helpers = ", ".join(_MAKERS[helper] if helper in wanted else "None" for helper in words.HELPERS)
     definitions = dict(_definitions())
     definitions["_helpers"] = f"def _helpers():\n    return ({helpers})"
+    definitions["_shape"] = f"_shape = {dict(shape)!r}"
     unused = _UNUSED[direction] | (frozenset() if entries else _ENTRIES)
     for name in unused:
         del definitions[name]
     needed = _reach({"_evaluate", "_evaluate_all", *_NOTES, *(wanted & set(words.FUNCTIONS))}, definitions)
     return "\n".join([_imports(), *(text for name, text in definitions.items() if name in needed)])
+
+
+def asks(prelude: str) -> bool:
+    """Whether a script with this prelude can ask the host anything."""
+    return "_ask(" in prelude
 
 
 def _reach(names: set[str], definitions: dict[str, str]) -> set[str]:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_monty import MontyCrashedError, MontyError, OSPolicy
+from pydantic_monty import MontyCrashedError, MontyError
 
 from node.clock import Clock, SystemClock
 from node.errors import AccordError, RuleError
-from node.rules.script import failure, language, projection, schema_check, stubs, typecheck
+from node.rules.script import failure, projection, schema_check, stubs, typecheck
 from node.rules.script.asking import ask
+from node.rules.script.compiler import Compiled, Compiler
 from node.rules.script.engine import (
     Direction,
     Finding,
@@ -34,38 +35,29 @@ from node.rules.script.engine import (
 )
 from node.rules.script.findings import from_parser, settled
 from node.rules.script.memory import Memory, Remembered
-from node.rules.script.program import prelude_for
+from node.rules.script.program import REHEARSAL
+from node.rules.script.stock import Stock
 from node.rules.script.talk import Talk, drive
-from node.rules.script.workers import Workers
+from node.rules.script.workers import FROZEN, Workers
 
 BATCH = 20
 """Issues in one session of a bulk run: enough to hide the cost of a session, few enough to share its memory."""
 
-BATCH_CHARACTERS = 1 << 20
-"""Input of one batch as JSON; larger issues come in smaller batches."""
+BATCH_BYTES = 1 << 20
+"""Input of one batch; larger issues come in smaller batches."""
 
 _WALL_SECONDS = 60.0
 _MAX_ANSWER = 4_100_000
 """Bytes of an answer: the box allows a million characters, of up to four bytes."""
 
-_FROZEN: OSPolicy = {
-    "datetime": datetime(2000, 1, 1, tzinfo=UTC),
-    "sleep": "zero",
-    "process_time": "zero",
-    "random_start": {"seed": 0},
-}
-_COMPILED = 256
-
 
 @dataclass(frozen=True, slots=True)
-class _Compiled:
-    """A script that was parsed and found good, as a session in which it only has to be called."""
+class _Job:
+    """One issue for one script: what the box gets, and by what the evaluation is remembered."""
 
-    digest: bytes
-    dump: bytes
-    reads: projection.Reads
-    notes: tuple[tuple[int, int, str], ...]
-    loops: tuple[int, ...]
+    values: dict[str, Any]
+    key: tuple[bytes, bytes]
+    size: int
 
 
 class MontyEngine:
@@ -78,31 +70,32 @@ class MontyEngine:
         self._clock = clock or SystemClock()
         self._batch = batch
         self._memory = memory or Memory()
-        self._compiled: dict[bytes, asyncio.Task[_Compiled]] = {}
         self._slots = asyncio.Semaphore(workers)
+        self._compiler = Compiler(self._workers, slots=self._slots, batch=batch)
+        self._stock = Stock(self._workers, rehearsal=REHEARSAL)
 
     async def evaluate(self, script: Script, inputs: ScriptInputs, helpers: Helpers) -> ScriptResult:
         """Run one script on one issue. Raises RuleError and what ``helpers`` raise."""
-        compiled = await self._compile(script)
+        compiled = await self._compiler.compiled(script)
         job = self._job(script, inputs, compiled)
-        known = await self._recall(script, inputs, helpers, compiled, job)
+        known = await self._recall(script, inputs, helpers, job)
         if known is not None:
             return known
         remembered = await self._alone(script, helpers, compiled, job)
-        return self._conclude(script, inputs, compiled, job, remembered)
+        return self._conclude(script, inputs, job, remembered)
 
     async def evaluate_many(
         self, script: Script, inputs: Sequence[ScriptInputs], helpers: Helpers
     ) -> list[ScriptResult | RuleError]:
         """Run one script on many issues, in order; a failure is in the list. Raises only what ``helpers`` raise."""
         try:
-            compiled = await self._compile(script)
+            compiled = await self._compiler.compiled(script)
         except RuleError as error:
             return [error for _ in inputs]
         jobs = [self._job(script, one, compiled) for one in inputs]
         results: list[ScriptResult | RuleError | None] = []
         for one, job in zip(inputs, jobs, strict=True):
-            results.append(await self._recall(script, one, helpers, compiled, job))
+            results.append(await self._recall(script, one, helpers, job))
         waiting = [index for index, result in enumerate(results) if result is None]
 
         async def run(chunk: list[int]) -> None:
@@ -128,7 +121,7 @@ class MontyEngine:
             text = stubs.stubs_for(direction, schema)
             try:
                 async with self._slots, pool.checkout(
-                    limits=self._workers.limits_of_check(), os_policy=_FROZEN, type_check=True, type_check_stubs=text,
+                    limits=self._workers.limits_of_check(), os_policy=FROZEN, type_check=True, type_check_stubs=text,
                     type_check_format="json",
                 ) as session:  # fmt: skip
                     findings += await typecheck.run(session, analysis["plain"], direction, rows)
@@ -138,101 +131,41 @@ class MontyEngine:
 
     async def close(self) -> None:
         """Stop the workers."""
-        for task in self._compiled.values():
-            task.cancel()
-        await asyncio.gather(*self._compiled.values(), return_exceptions=True)
-        self._compiled.clear()
+        await self._compiler.close()
+        await self._stock.close()
         await self._workers.close()
 
-    def _job(self, script: Script, inputs: ScriptInputs, compiled: _Compiled) -> dict[str, Any]:
+    def _job(self, script: Script, inputs: ScriptInputs, compiled: Compiled) -> _Job:
         now = inputs.now or datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).isoformat(timespec="seconds")
-        return projection.job_for(inputs, script.direction, script.schema, compiled.reads, now)
+        values = projection.job_for(inputs, script.direction, script.schema, compiled.reads, now)
+        packed = projection.packed(values)
+        return _Job(values, (compiled.digest, hashlib.sha256(packed).digest()), len(packed))
 
-    async def _compile(self, script: Script) -> _Compiled:
-        digest = hashlib.sha256(
-            f"{language.VERSION}\0{script.direction}\0{script.source}".encode(errors="surrogatepass")
-        ).digest()
-        task = self._compiled.get(digest)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            while len(self._compiled) >= _COMPILED:
-                self._compiled.pop(next(iter(self._compiled)))
-            task = asyncio.create_task(self._build(script, digest))
-            # Whoever asked may be cancelled before it knows: then nobody is left to hear of a failure.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._compiled[digest] = task
-        try:
-            return await asyncio.shield(task)
-        except ScriptFailed as error:
-            raise ScriptFailed(
-                error.message, step=script.step, line=error.line, column=error.column, shown=error.shown,
-                advice=error.advice,
-            ) from None  # fmt: skip
-
-    async def _build(self, script: Script, digest: bytes) -> _Compiled:
-        analysis = await self._workers.parse(script.source, script.direction)
-        errors = [f for f in from_parser(analysis, script.source.split("\n")) if f.severity == "error"]
-        if errors:
-            first = errors[0]
-            raise ScriptFailed(
-                f"The script cannot run, line {first.line}: {first.message}.", step=script.step, line=first.line,
-                column=first.column, shown=first.shown, advice=first.suggestion,
-            )  # fmt: skip
-        reads = analysis["reads"]
-        notes = tuple((int(line), int(offset), str(text)) for line, offset, text in analysis["notes"])
-        loops = tuple(int(line) for line in analysis["loops"])
-        pool = await self._workers.pool()
-        try:
-            # A session keeps the limits of its dump where they are narrower: these are the widest that a batch gets.
-            limits = self._workers.limits(self._batch)
-            async with self._slots, pool.checkout(limits=limits, os_policy=_FROZEN) as session:
-                await session.feed_run(
-                    prelude_for(analysis["names"], direction=script.direction, entries=bool(analysis["entries"]))
-                )
-                await session.feed_run(analysis["code"])
-                dump = await session.dump()
-        except MontyError as error:
-            raise failure.failed(error, script, notes, loops) from error
-        return _Compiled(
-            digest=digest,
-            dump=dump,
-            reads=projection.Reads(
-                issue=_names(reads["issue"]), replica=_names(reads["replica"]), previous=_names(reads["previous"]),
-                clock=bool(analysis["clock"]),
-            ),
-            notes=notes,
-            loops=loops,
-        )  # fmt: skip
-
-    async def _recall(
-        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any]
-    ) -> ScriptResult | None:
+    async def _recall(self, script: Script, inputs: ScriptInputs, helpers: Helpers, job: _Job) -> ScriptResult | None:
         """Return the earlier evaluation of the same input, where the helpers still answer the same."""
-        key = (compiled.digest, projection.key_of(job))
-        remembered = self._memory.get(key)
+        remembered = self._memory.get(job.key)
         if remembered is None:
             return None
         for call in remembered.calls:
             if not await _same(helpers, call):
-                self._memory.forget(key)
+                self._memory.forget(job.key)
                 return None
         return self._result(script, inputs, remembered, cached=True)
 
     async def _settle(
-        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any],
+        self, script: Script, inputs: ScriptInputs, helpers: Helpers, compiled: Compiled, job: _Job,
         answer: Remembered | None,
     ) -> ScriptResult | RuleError:  # fmt: skip
         try:
             if answer is None:
                 answer = await self._alone(script, helpers, compiled, job)
-            return self._conclude(script, inputs, compiled, job, answer)
+            return self._conclude(script, inputs, job, answer)
         except RuleError as error:
             return error
 
-    def _conclude(
-        self, script: Script, inputs: ScriptInputs, compiled: _Compiled, job: Mapping[str, Any], remembered: Remembered
-    ) -> ScriptResult:
+    def _conclude(self, script: Script, inputs: ScriptInputs, job: _Job, remembered: Remembered) -> ScriptResult:
         result = self._result(script, inputs, remembered, cached=False)
-        self._memory.put((compiled.digest, projection.key_of(job)), remembered)
+        self._memory.put(job.key, remembered)
         return result
 
     def _result(self, script: Script, inputs: ScriptInputs, remembered: Remembered, *, cached: bool) -> ScriptResult:
@@ -259,11 +192,16 @@ class MontyEngine:
             cached=cached,
         )  # fmt: skip
 
-    async def _alone(self, script: Script, helpers: Helpers, compiled: _Compiled, job: Mapping[str, Any]) -> Remembered:
+    async def _alone(self, script: Script, helpers: Helpers, compiled: Compiled, job: _Job) -> Remembered:
         """Run one issue in a fresh session. Raises ScriptFailed and what ``helpers`` raise."""
         talk = Talk(helpers, 1)
         try:
-            output = await self._feed(compiled, "_evaluate(_rule, 0, _jobs)", job, talk, self._workers.limits())
+            async with (
+                self._slots,
+                asyncio.timeout(_WALL_SECONDS),
+                self._stock.lend(compiled.digest, compiled.dump) as session,
+            ):
+                output = await drive(session, "_evaluate(_rule, 0, _jobs)", job.values, talk, asks=compiled.asks)
         except MontyError as error:
             if talk.failure is not None:
                 raise _with_place(talk.failure, error, script, compiled) from error
@@ -282,9 +220,7 @@ class MontyEngine:
             ) from error  # fmt: skip
         return Remembered(_text(output), talk.log(0), tuple(talk.calls[0]))
 
-    async def _together(
-        self, helpers: Helpers, compiled: _Compiled, jobs: Sequence[Mapping[str, Any]]
-    ) -> list[Remembered | None]:
+    async def _together(self, helpers: Helpers, compiled: Compiled, jobs: Sequence[_Job]) -> list[Remembered | None]:
         """Run several issues in one session; None for each that must be run alone."""
         if len(jobs) == 1:
             return [None]
@@ -292,7 +228,15 @@ class MontyEngine:
         nothing: list[Remembered | None] = [None] * len(jobs)
         try:
             limits = self._workers.limits(len(jobs))
-            output = await self._feed(compiled, "_evaluate_all(_rule, _jobs)", list(jobs), talk, limits)
+            pool = await self._workers.pool()
+            async with (
+                self._slots,
+                asyncio.timeout(_WALL_SECONDS),
+                pool.checkout(limits=limits, os_policy=FROZEN) as session,
+            ):
+                await session.load_session(compiled.dump)
+                values = [job.values for job in jobs]
+                output = await drive(session, "_evaluate_all(_rule, _jobs)", values, talk, asks=compiled.asks)
         except (MontyError, TimeoutError, RuleError):
             if talk.failure is not None and not isinstance(talk.failure, RuleError):
                 raise talk.failure from None
@@ -303,16 +247,6 @@ class MontyEngine:
             Remembered(text, talk.log(index), tuple(talk.calls[index])) if isinstance(text, str) else None
             for index, text in enumerate(output)
         ]
-
-    async def _feed(self, compiled: _Compiled, call: str, jobs: Any, talk: Talk, limits: Any) -> object:
-        pool = await self._workers.pool()
-        async with (
-            self._slots,
-            asyncio.timeout(_WALL_SECONDS),
-            pool.checkout(limits=limits, os_policy=_FROZEN) as session,
-        ):
-            await session.load_session(compiled.dump)
-            return await drive(session, call, jobs, talk)
 
 
 async def _same(helpers: Helpers, call: HelperCall) -> bool:
@@ -343,7 +277,7 @@ def _shown(error: RuleError, script: Script, remembered: Remembered) -> ScriptFa
     )  # fmt: skip
 
 
-def _with_place(problem: AccordError, error: MontyError, script: Script, compiled: _Compiled) -> AccordError:
+def _with_place(problem: AccordError, error: MontyError, script: Script, compiled: Compiled) -> AccordError:
     if not isinstance(problem, RuleError):
         return problem
     place = failure.failed(error, script, compiled.notes, compiled.loops)
@@ -354,16 +288,15 @@ def _with_place(problem: AccordError, error: MontyError, script: Script, compile
     )  # fmt: skip
 
 
-def _chunks(indexes: Sequence[int], jobs: Sequence[Mapping[str, Any]], size: int) -> list[list[int]]:
+def _chunks(indexes: Sequence[int], jobs: Sequence[_Job], size: int) -> list[list[int]]:
     chunks: list[list[int]] = []
-    held = BATCH_CHARACTERS + 1
+    held = BATCH_BYTES + 1
     for index in indexes:
-        characters = len(json.dumps(jobs[index]))
-        if held + characters > BATCH_CHARACTERS or len(chunks[-1]) >= size:
+        if held + jobs[index].size > BATCH_BYTES or len(chunks[-1]) >= size:
             chunks.append([])
             held = 0
         chunks[-1].append(index)
-        held += characters
+        held += jobs[index].size
     return chunks
 
 
@@ -381,7 +314,3 @@ def _json(text: str) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise RuleError("The script's worker answered nonsense.")
     return answer
-
-
-def _names(names: list[str] | None) -> frozenset[str] | None:
-    return None if names is None else frozenset(names)

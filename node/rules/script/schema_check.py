@@ -78,6 +78,8 @@ def _method(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) 
     root, name = use["root"], use["name"]
     if use["write"]:
         return "error", f"`{root}` is given to the script and cannot be changed", ""
+    if name == "get_or_create" and direction == "outgoing" and name in words.HELPER_METHODS[root]:
+        return "error", "outgoing rules only read this Jira", f"Write `{root}.get`."
     if name in words.HELPER_METHODS[root]:
         return None
     close = _close(name, words.HELPER_METHODS[root])

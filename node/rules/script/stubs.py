@@ -68,8 +68,9 @@ class Link(Entry):
     type: str
     phrase: str
     outward: bool
+    handle: Any
     other_id: Any
-    other_key: str
+    other_key: str | None
 
 class AnyCustom:
     def __getitem__(self, name: str) -> Any: ...
@@ -80,7 +81,7 @@ class AnyCustom:
 
 class Comments:
     def merge(self, issue: Issue, replica: Replica, text: Callable[[Comment], Any] | None = None,
-              internal: Any = None, role: str | None = None, as_author: Any = None) -> Any: ...
+              internal: Any = None, role: str | None = None) -> Any: ...
     def public(self, entries: list[Comment] | None) -> list[Comment]: ...
     def private(self, entries: list[Comment] | None) -> list[Comment]: ...
     def including_private(self, entries: list[Comment] | None) -> list[Comment]: ...
@@ -94,6 +95,10 @@ class Attachments:
 class Worklogs:
     def merge(self, issue: Issue, replica: Replica, text: Callable[[Worklog], Any] | None = None) -> Any: ...
     def public(self, entries: list[Worklog] | None) -> list[Worklog]: ...
+
+class Links:
+    def of_linked(self, issue: Issue) -> list[Link]: ...
+    def merge(self, issue: Issue, replica: Replica, types: dict[str, str] | None = None) -> Any: ...
 
 class Workflow:
     def transition(self, name: str) -> None: ...
@@ -143,9 +148,9 @@ def re_split(pattern: str, text: str | None) -> list[str]: ...
 
 _PARAMETER_TYPES = {
     "issue": "Issue", "replica": "Replica", "previous": "Replica | None", "first_sync": "bool",
-    "comments": "Comments", "attachments": "Attachments", "worklogs": "Worklogs", "workflow": "Workflow",
-    "jira": "Jira", "users": "Users", "versions": "Named", "components": "Named", "options": "Options",
-    "sync": "Sync", "dates": "Dates",
+    "comments": "Comments", "attachments": "Attachments", "worklogs": "Worklogs", "links": "Links",
+    "workflow": "Workflow", "jira": "Jira", "users": "Users", "versions": "Named", "components": "Named",
+    "options": "Options", "sync": "Sync", "dates": "Dates",
 }  # fmt: skip
 
 

@@ -92,7 +92,7 @@ class _Walk:
     def _read_whole(self, node: ast.Name, parent: Any) -> None:
         if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute):
             helper = parent.func.value
-            if isinstance(helper, ast.Name) and helper.id in words.COLLECTIONS and node in parent.args[:2]:
+            if isinstance(helper, ast.Name) and helper.id in words.ENTRIES and node in parent.args[:2]:
                 self._read(node.id, helper.id)
                 return
         if _only_asked(node, parent):
@@ -167,9 +167,15 @@ class _Walk:
         else:
             self.bind(node, node.arg)
 
-    def look_keyword(self, node: ast.keyword, parent: Any) -> None:  # noqa: ARG002
+    def look_keyword(self, node: ast.keyword, parent: Any) -> None:
         if node.arg is not None and node.arg.startswith("_"):
             self.find(node, f"names that begin with `_` are not for scripts: `{_short(node.arg)}`")
+        elif node.arg in words.NO_OTHER_AUTHOR and _is_helper(parent, ("comments", "worklogs")):
+            self.find(
+                node,
+                f"`{node.arg}` cannot be: by REST, Jira takes what is written as written by the user who logs in",
+                "Leave it out. The author's name stands above the text, and `text` puts it there in your own words.",
+            )
 
     def look_ExceptHandler(self, node: ast.ExceptHandler, parent: Any) -> None:  # noqa: ARG002, N802
         if node.type is None:
@@ -316,6 +322,13 @@ def _ends_script(function: Any) -> bool:
     return isinstance(function, ast.Attribute) and function.attr == "transition"
 
 
+def _is_helper(call: Any, helpers: tuple[str, ...]) -> bool:
+    """Tell whether a method of one of these helpers is called."""
+    function = call.func if isinstance(call, ast.Call) else None
+    root = function.value if isinstance(function, ast.Attribute) else None
+    return isinstance(root, ast.Name) and root.id in helpers
+
+
 def _short(name: str) -> str:
     return name if len(name) <= language.NAME_SHOWN else name[: language.NAME_SHOWN] + "..."
 
@@ -387,10 +400,10 @@ def _outside(source: str) -> dict[str, Any] | None:
 
 
 def _meets_entries(walk: _Walk) -> bool:
-    """Tell whether a script can meet comments, files or logged time; where it hands the whole on, it can."""
+    """Tell whether a script can meet comments, files, logged time or links; where it hands the whole on, it can."""
     if any(names is None for names in walk.reads.values()):
         return True
-    return any(use["what"] == "field" and use["name"] in words.COLLECTIONS for use in walk.uses)
+    return any(use["what"] == "field" and use["name"] in words.ENTRIES for use in walk.uses)
 
 
 def _syntax(error: SyntaxError) -> dict[str, Any]:

@@ -67,13 +67,18 @@ def _unescaped(found: re.Match[str]) -> str:
     return "\n" if found[1] == "n" else found[1]
 
 
-async def drive(session: AsyncMontySession, call: str, jobs: Any, talk: Talk) -> object:
+async def drive(session: AsyncMontySession, call: str, jobs: Any, talk: Talk, *, asks: bool) -> object:
     """Run to the end, answering what is asked. Raises MontyError; where a helper failed, ``talk.failure`` says why.
 
-    Raises RuleError where the input cannot be handed over: broken characters, or nested too deeply.
+    Without ``asks`` nothing is answered, and whatever the box wants fails inside it. Raises RuleError where the input
+    cannot be handed over: broken characters, or nested too deeply.
     """
+    inputs = {"_jobs": jobs}
     try:
-        snapshot: AsyncSnapshot = await session.feed_start(call, inputs={"_jobs": jobs}, print_callback=talk.printed)
+        if not asks:
+            # A third faster than to start and to look at what it stopped for.
+            return await session.feed_run(call, inputs=inputs, print_callback=talk.printed)
+        snapshot: AsyncSnapshot = await session.feed_start(call, inputs=inputs, print_callback=talk.printed)
     except (ValueError, TypeError, RecursionError) as error:
         raise RuleError(
             "The issue or replica holds a value that cannot be handed to a script: broken characters, or deep nesting.",

@@ -17,17 +17,19 @@ REPLICA_FIELDS = tuple(name for name in ISSUE_FIELDS if name not in ("id", "subt
 """What a replica can carry beside ``custom``."""
 
 WRITABLE_ISSUE_FIELDS = tuple(
-    name for name in ISSUE_FIELDS if name not in ("id", "key", "creator", "subtask", "created", "updated", "links")
+    name for name in ISSUE_FIELDS if name not in ("id", "key", "creator", "subtask", "created", "updated")
 )
 """What incoming rules may set."""
 
 COLLECTIONS = ("comments", "attachments", "worklogs")
+ENTRIES = (*COLLECTIONS, "links")
+"""Fields that hold entries, which helpers make ready."""
 TEXT_LISTS = ("labels", "components", "fix_versions", "affects_versions")
 USERS = ("assignee", "reporter", "creator")
 
 HELPERS = (
-    "comments", "attachments", "worklogs", "workflow", "jira", "users", "versions", "components", "options", "sync",
-    "dates",
+    "comments", "attachments", "worklogs", "links", "workflow", "jira", "users", "versions", "components", "options",
+    "sync", "dates",
 )  # fmt: skip
 """Helpers, in the order in which the prelude hands them to a rule."""
 
@@ -39,6 +41,7 @@ HELPER_METHODS = {
     "comments": ("merge", "public", "private", "including_private", "with_author"),
     "attachments": ("merge", "added", "removed"),
     "worklogs": ("merge", "public"),
+    "links": ("of_linked", "merge"),
     "workflow": ("transition",),
     "jira": ("issue_type", "priority", "resolution"),
     "users": ("by_email", "by_name", "by_map", "with_email"),
@@ -51,6 +54,9 @@ HELPER_METHODS = {
         "is_business_day",
     ),
 }  # fmt: skip
+
+NO_OTHER_AUTHOR = ("as_author", "as_user", "author")
+"""Arguments by which people of other products have comments written by somebody else: Jira cannot do it by REST."""
 
 BUILTINS = frozenset(
     (

@@ -16,10 +16,11 @@ import sys
 import sysconfig
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pydantic_monty
-from pydantic_monty import AsyncMonty, ResourceLimits
+from pydantic_monty import AsyncMonty, OSPolicy, ResourceLimits
 
 from node.errors import ConfigError, RuleError
 from node.rules.script.analysis import Analysis, checked
@@ -39,6 +40,17 @@ CHECKOUTS_PER_WORKER = 1_000
 
 PARSE_SECONDS = 5.0
 """How long the parser may take for one script; it needs a twentieth of a second."""
+
+READY = 4
+"""Sessions that wait for an evaluation, at most, each in a process of its own with 1 to 2 MB that it alone holds."""
+
+FROZEN: OSPolicy = {
+    "datetime": datetime(2000, 1, 1, tzinfo=UTC),
+    "sleep": "zero",
+    "process_time": "zero",
+    "random_start": {"seed": 0},
+}
+"""What a session sees of time and chance: the same each time, so that an evaluation can be remembered."""
 
 _REQUEST_SECONDS = 3.0
 _CHECKOUT_SECONDS = 30.0
@@ -60,7 +72,7 @@ class LayerState:
 
 
 class Workers:
-    """A pool of workers, and one process per script to parse."""
+    """A pool of workers, ``count`` of them at work and the others waiting, and one process per script to parse."""
 
     def __init__(
         self, *, count: int, checkouts_per_worker: int = CHECKOUTS_PER_WORKER, parse_seconds: float = PARSE_SECONDS
@@ -81,7 +93,7 @@ class Workers:
                 self._pool = AsyncMonty(
                     binary_path=self._program(),
                     min_processes=1,
-                    max_processes=self._count,
+                    max_processes=self._count + READY,
                     checkout_timeout=_CHECKOUT_SECONDS,
                     request_timeout=None,
                     max_checkouts_per_worker=self._checkouts,

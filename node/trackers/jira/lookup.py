@@ -28,6 +28,10 @@ MARKER = "accord.marker"
 """The entity property that tells what we created."""
 PAGE = 100
 """Entries asked for at once where a list is paged; Jira Cloud gives no more comments than this."""
+REFS = 1_000
+"""Issues asked for at once where only their keys are wanted; Jira may give fewer."""
+MOST_ISSUES = 10_000_000
+"""Where a project has more issues than that, the list is not believed."""
 MOST_ENTRIES = 100_000
 """Where a list never ends, it is not believed."""
 
@@ -167,6 +171,29 @@ class Lookup:
         issues = tuple(mapping(entry, "an issue") for entry in entries_of(answer.get("issues")))
         await self.reader_for(issues)
         return issues
+
+    async def refs(self, jql: str) -> AsyncIterator[IssueRef]:
+        """Yield id and key of all issues of a query (1 call for 1,000)."""
+        cloud = (await self.kind()).cloud
+        path = "search/jql" if cloud else "search"
+        where: dict[str, object] = {} if cloud else {"startAt": 0}
+        count = 0
+        while True:
+            asked = {"jql": jql, "maxResults": REFS, "fields": ["key"], **where}
+            answer = mapping(await self._client.ask(path, asked, what="list issues"), "a page of issues")
+            page = [mapping(entry, "an issue") for entry in entries_of(answer.get("issues"))]
+            for raw in page:
+                yield IssueRef(identifier(raw, "an issue"), word(raw, "key", "an issue"))
+            count += len(page)
+            if count > MOST_ISSUES:
+                raise TrackerNonsense("Jira was asked to list issues, but the list does not end.")
+            token, total = answer.get("nextPageToken"), answer.get("total")
+            if cloud and isinstance(token, str) and answer.get("isLast") is not True:
+                where = {"nextPageToken": token}
+            elif not cloud and page and isinstance(total, int) and count < total:
+                where = {"startAt": count}
+            else:
+                return
 
     async def marked(self, project: str, marker: str, since_ms: int) -> IssueRef | None:
         """Return our issue with this marker created since that time of Jira's clock, oldest candidates first."""

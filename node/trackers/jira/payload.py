@@ -79,7 +79,7 @@ class Reader:
             comments=comments,
             attachments=tuple(self.attachment(entry) for entry in entries_of(files)),
             worklogs=worklogs,
-            links=_links(fields.get("issuelinks")),
+            links=read_links(fields.get("issuelinks")),
             custom=custom,
             complete=all_comments and all_worklogs and all_custom and (isinstance(files, list) or absent_is_empty),
         )
@@ -263,7 +263,8 @@ def _page(told: object, name: str, *, absent_is_empty: bool) -> tuple[list[Any],
     return entries, isinstance(total, int) and total <= len(entries)
 
 
-def _links(told: object) -> tuple[IssueLink, ...]:
+def read_links(told: object) -> tuple[IssueLink, ...]:
+    """Return the links of an issue, as its field ``issuelinks`` tells them."""
     links: list[IssueLink] = []
     for raw in entries_of(told):
         link = mapping(raw, "an issue link")

@@ -85,7 +85,9 @@ def read_transitions(raw: object, catalogue: FieldCatalogue) -> list[Transition]
         fields = told.get("fields")
         screen: Mapping[str, Any] = fields if isinstance(fields, Mapping) else {}
         required = [
-            key for key, field in screen.items() if isinstance(field, Mapping) and field.get("required") is True
+            key
+            for key, field in screen.items()
+            if isinstance(field, Mapping) and field.get("required") is True and field.get("hasDefaultValue") is not True
         ]
         found.append(
             Transition(

@@ -19,15 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from node.clock import Clock
-from node.errors import TrackerNonsense, TrackerNotFound, TrackerRefused, UsageError
-from node.trackers.base import Change, Field, FileToAttach, Page, Project, TrackerInfo, Transition, WebhookState
+from node.errors import TrackerDenied, TrackerNonsense, TrackerNotFound, TrackerRefused, TrackerUncertain, UsageError
+from node.trackers.base import (
+    Change,
+    Field,
+    FileToAttach,
+    Page,
+    Project,
+    TrackerInfo,
+    Transition,
+    Version,
+    WebhookState,
+)
 from node.trackers.issue import Attachment, Issue, IssueRef, User, Value
 from node.trackers.jira.access import Auth, Timeouts
+from node.trackers.jira.choices import Choices
 from node.trackers.jira.client import MAX_ANSWER, JiraClient
 from node.trackers.jira.custom import read_moment
 from node.trackers.jira.files import in_order, multipart
 from node.trackers.jira.lookup import MARKER, PAGE, Lookup, marker_of, uncertain_if_nonsense
-from node.trackers.jira.payload import INTERNAL, marked_worklog_comment, worklog_marker
+from node.trackers.jira.payload import INTERNAL, marked_worklog_comment, read_links, worklog_marker
 from node.trackers.jira.setup import read_create_field, read_project, read_transitions
 from node.trackers.jira.shapes import entries_of, identifier, mapping, name_of, word
 from node.trackers.jira.sweep import Place
@@ -75,6 +86,7 @@ class JiraTracker:
         )
         self._clock = clock
         self._lookup = Lookup(self._client)
+        self._choices = Choices(self._client, self._lookup)
 
     async def describe(self) -> TrackerInfo:
         """Return who the tracker is and who we are in it (2 calls)."""
@@ -129,12 +141,33 @@ class JiraTracker:
             advice="Choose another type, or let our Jira user create issues there.",
         )
 
-    async def missing_permissions(self, project: str) -> Sequence[str]:
+    async def versions(self, project: str) -> Sequence[Version]:
+        """Return the versions of a project (1 call)."""
+        return await self._choices.versions(_checked(project, _ID, "a project key"))
+
+    async def components(self, project: str) -> Sequence[str]:
+        """Return the names of a project's components (1 call)."""
+        return await self._choices.components(_checked(project, _ID, "a project key"))
+
+    async def ensure_version(self, project: str, name: str) -> None:
+        """See to it that a project has a version (1 call where it has; 2 where it is made)."""
+        await self._choices.ensure_version(_checked(project, _ID, "a project key"), name)
+
+    async def ensure_component(self, project: str, name: str) -> None:
+        """See to it that a project has a component (1 call where it has; 2 where it is made)."""
+        await self._choices.ensure_component(_checked(project, _ID, "a project key"), name)
+
+    async def ensure_option(self, project: str, field: str, value: str) -> None:
+        """See to it that a custom field offers an option in a project (Cloud: 4 calls, 5 where it is made)."""
+        await self._choices.ensure_option(_checked(project, _ID, "a project key"), field, value)
+
+    async def missing_permissions(self, project: str, *, also: Sequence[str] = ()) -> Sequence[str]:
         """Return the permissions that syncing with this project needs and that we lack (1 call)."""
-        params = {"projectKey": _checked(project, _ID, "a project key"), "permissions": ",".join(_PERMISSIONS)}
+        needed = (*_PERMISSIONS, *also)
+        params = {"projectKey": _checked(project, _ID, "a project key"), "permissions": ",".join(needed)}
         answer = await self._client.get("mypermissions", params, what=f"show our permissions in project {project}")
         told = mapping(mapping(answer, "our permissions").get("permissions"), "our permissions")
-        entries = [(key, told.get(key)) for key in _PERMISSIONS]
+        entries = [(key, told.get(key)) for key in needed]
         return [
             (name_of(entry) if isinstance(entry, Mapping) else None) or key
             for key, entry in entries
@@ -184,6 +217,11 @@ class JiraTracker:
         jql = f"{scope} AND {place.condition} {order}"
         issues, total = await self._lookup.search(jql, place.start or 0, SEARCH_PAGE)
         return Page(issues=issues, next=place.next(_updated_ms(issues, place.since_ms), total), total=total)
+
+    async def issue_refs(self, project: str) -> Sequence[IssueRef]:
+        """Return id and key of every issue of a project (1 call for 1,000)."""
+        jql = f"{projects_jql([_checked(project, _ID, 'a project key')])} ORDER BY key ASC"
+        return [ref async for ref in self._lookup.refs(jql)]
 
     def read_issue(self, raw: Mapping[str, object]) -> Issue:
         """Translate the JSON of one issue, as ``search`` and ``updated_since`` give it."""
@@ -250,7 +288,10 @@ class JiraTracker:
         """
         what = f"change comment {comment_id} of issue {issue_id}"
         comment = {"body": body, **_visibility(restrict_to_role)}
-        await self._client.send("PUT", _part(issue_id, "comment", comment_id), comment, what=what)
+        path = _part(issue_id, "comment", comment_id)
+        answer = await self._client.send("PUT", path, comment, what=what, answer=True)
+        with uncertain_if_nonsense(what):
+            identifier(mapping(answer, "the changed comment"), "the changed comment")
 
     async def delete_comment(self, issue_id: str, comment_id: str) -> None:
         """Delete a comment (1 call)."""
@@ -286,6 +327,49 @@ class JiraTracker:
         """Delete a worklog without touching the remaining estimate (1 call)."""
         path, what = _part(issue_id, "worklog", worklog_id), f"delete worklog {worklog_id} of issue {issue_id}"
         await self._client.send("DELETE", path, what=what, params={"adjustEstimate": "leave"})
+
+    async def find_issue_link(self, issue_id: str, kind: str, other_id: str, *, outward: bool) -> str | None:
+        """Return the id of a link between two issues, seen from the first, if there is one (1 call)."""
+        path = f"issue/{_checked(issue_id, _ISSUE, 'an issue id')}"
+        raw = mapping(
+            await self._client.get(path, {"fields": "issuelinks"}, what=f"list the links of {issue_id}"), "it"
+        )
+        for link in read_links(mapping(raw.get("fields"), "the links of an issue").get("issuelinks")):
+            same = link.type.casefold() == kind.casefold() and link.other_id == other_id
+            if same and link.outward == outward:
+                return link.id
+        return None
+
+    async def add_issue_link(self, issue_id: str, kind: str, other_id: str, *, outward: bool) -> str:
+        """Link two issues and return the link's id (2 calls).
+
+        Jira answers without a body, and a link that is there already with the same status. What it calls the inward
+        issue is the one that "blocks" (measured by others on a real Jira; Atlassian's prose says the opposite).
+        """
+        one, other = ({"id": _checked(number, _ISSUE, "an issue id")} for number in (issue_id, other_id))
+        source, destination = (one, other) if outward else (other, one)
+        body = {"type": {"name": kind}, "inwardIssue": source, "outwardIssue": destination}
+        what = f"link issue {issue_id} with issue {other_id} as {kind!r}"
+        try:
+            await self._client.send("POST", "issueLink", body, what=what)
+        except (TrackerNotFound, TrackerDenied) as error:
+            raise TrackerRefused(
+                error.message,
+                advice=f"Give our Jira user 'Link Issues', and see whether there is a link type {kind!r} here: a value "
+                "map, or `types` in a script, gives the other side's link types our names.",
+            ) from None
+        found = await self.find_issue_link(issue_id, kind, other_id, outward=outward)
+        if found is None:
+            raise TrackerUncertain(
+                f"Jira was asked to {what}, said that it did, and does not show the link.",
+                advice="Nothing needs to be done if this passes; otherwise see whether issue linking is switched on.",
+            )
+        return found
+
+    async def delete_issue_link(self, link_id: str) -> None:
+        """Delete a link between two issues (1 call)."""
+        path = f"issueLink/{_checked(link_id, _ID, 'a link id')}"
+        await self._client.send("DELETE", path, what=f"remove the link {link_id}")
 
     async def download(self, attachment: Attachment, to: Path, *, limit: int) -> None:
         """Write an attachment's bytes to a new file (1 call). Raises OSError where the file cannot be written."""

@@ -27,6 +27,8 @@ NEW_SINCE = 10
 
 _FILTER = "issue-related-events-section"
 _ISSUE_EVENTS = ("jira:issue_created", "jira:issue_updated", "jira:issue_deleted")
+# A link between two issues is no update of either: its notice names both, and carries none.
+_LINK_EVENTS = ("issuelink_created", "issuelink_deleted")
 # On Data Center a comment is also an issue_updated that carries the whole issue; its comment_created carries none, and
 # would cost a call each time. Cloud tells comments by these only.
 _COMMENT_EVENTS = ("comment_created", "comment_updated", "comment_deleted")
@@ -51,7 +53,10 @@ def read_webhook(raw: Mapping[str, object], reader: Reader) -> Change | None:
     if not isinstance(event, str):
         raise TrackerNonsense("A webhook came that says neither what happened nor to which issue.")
     number = _issue_id(raw)
-    return None if number is None else Change(issue_id=number, timestamp_ms=timestamp)
+    link = raw.get("issueLink")
+    if number is None or (isinstance(link, Mapping) and link.get("systemLink") is True):
+        return None  # a system link holds a sub-task by its parent, which is told as a change of the sub-task
+    return Change(issue_id=number, timestamp_ms=timestamp, other_id=_number(link, "destinationIssueId"))
 
 
 def _whole(issue: Mapping[str, object], reader: Reader) -> Issue | None:
@@ -70,16 +75,17 @@ def _issue_id(raw: Mapping[str, object]) -> str | None:
     if isinstance(comment, Mapping) and isinstance(comment.get("self"), str):
         found = _COMMENT_SELF.search(str(comment["self"]))
         return found[1] if found else None
-    for part, name in ((worklog, "issueId"), (link, "sourceIssueId")):
-        value = part.get(name) if isinstance(part, Mapping) else None
-        if isinstance(value, int | str) and re.fullmatch(r"[0-9]{1,19}", str(value), re.ASCII):
-            return str(value)
-    return None
+    return _number(worklog, "issueId") or _number(link, "sourceIssueId")
+
+
+def _number(part: object, name: str) -> str | None:
+    value = part.get(name) if isinstance(part, Mapping) else None
+    return str(value) if isinstance(value, int | str) and re.fullmatch(r"[0-9]{1,19}", str(value), re.ASCII) else None
 
 
 def events_for(*, cloud: bool) -> tuple[str, ...]:
     """Return the events that tell all changes of issues, each once."""
-    return _ISSUE_EVENTS + _COMMENT_EVENTS if cloud else _ISSUE_EVENTS
+    return _ISSUE_EVENTS + _LINK_EVENTS + (_COMMENT_EVENTS if cloud else ())
 
 
 def projects_jql(projects: Sequence[str]) -> str:
@@ -110,7 +116,7 @@ class Registrar:
                 return WebhookState(active=True, id=_webhook_id(answer))
             number = _webhook_id(known[0])
             if not _right(known[0], url, events, jql):
-                await self._client.send("PUT", f"{path}/{number}", body, what="correct our webhook")
+                await self._client.send("PUT", f"{path}/{number}", body, what="correct our webhook", answer=True)
             for twin in known[1:]:
                 await self._client.send("DELETE", f"{path}/{_webhook_id(twin)}", what="remove a second webhook of ours")
         except (TrackerDenied, TrackerNotFound, TrackerRefused) as error:

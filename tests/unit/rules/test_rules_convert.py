@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from node.rules.outgoing import OutgoingContext, OutgoingRules
 from node.rules.plain import plain_result
 from node.rules.ruleset import Default, MappingStep, RuleSet, ScriptStep, basic_incoming, basic_outgoing, mode
 from node.rules.script.sandbox import MontyEngine
-from node.trackers.issue import Attachment, Comment, Issue, Restriction, Worklog
+from node.trackers.issue import Attachment, Comment, Issue, IssueLink, Restriction, Worklog
 from protocol.replica import Replica, ReplicaAttachment, ReplicaComment, ReplicaWorklog
 from tests.support.known_jira import ALICE, BOB, KINDS, KnownJira
 from tests.support.rule_sets import an_issue, texts
@@ -37,6 +37,7 @@ _OUT = RuleSet(
     steps=(
         *basic_outgoing().steps,
         _map("worklogs"),
+        _map("links"),
         _map("status", "custom.State", values={"Open": "New", "DONE": "Over"}),
         _map("priority", values={"High": "1"}, otherwise=Default(default="2")),
         _map("resolution", values={"": "None yet", "Fixed": "Fixed"}),
@@ -56,6 +57,7 @@ _IN = RuleSet(
     steps=(
         *basic_incoming("Bug").steps,
         _map("worklogs"),
+        _map("links"),
         _map("custom.State", "status", values={"New": "Open", "Over": "Done"}),
         _map("priority", otherwise=Default(default="Low")),
         _map("labels"),
@@ -146,6 +148,10 @@ def _issues() -> list[Issue]:
             Worklog(id="1", seconds=60, author=ALICE),
             Worklog(id="2", seconds=1, restriction=Restriction("group", "g")),
         ),
+        links=tuple(
+            IssueLink(id=number, type="Blocks", phrase="blocks", outward=True, other_id=other, other_key=f"UD-{other}")
+            for number, other in (("1", "7"), ("2", "8"), ("3", "7"))
+        ),
     )
     return [
         full,
@@ -162,7 +168,8 @@ async def test_outgoing_scripts_mean_the_same(first: bool, engine: MontyEngine) 
     scripted = OutgoingRules(to_script(_OUT, kinds=_KINDS), version=1, engine=engine)
     previous = None if first else {"key": "UD-1", "fields": {"environment": "Old lab", "custom.Until": None}}
     context = OutgoingContext(
-        first_sync=first, previous=previous, facts=facts, own_items=frozenset({("comment", "3")})
+        first_sync=first, previous=previous, facts=facts, twins=_Links(),
+        own_items=frozenset({("comment", "3"), ("issue link", "3")}),
     )  # fmt: skip
     for issue in _issues():
         one, other = await mapped.evaluate(issue, context), await scripted.evaluate(issue, context)
@@ -172,6 +179,10 @@ async def test_outgoing_scripts_mean_the_same(first: bool, engine: MontyEngine) 
 
 
 class _Links:
+    async def handles(self, issue_ids: Sequence[str]) -> Mapping[str, str]:
+        """Know one handle."""
+        return {issue_id: "h7" for issue_id in issue_ids if issue_id == "7"}
+
     async def local_key(self, remote: str) -> str | None:
         """Know one twin."""
         return {"UD-7": "SC-70"}.get(remote)
@@ -185,6 +196,7 @@ _FULL = Replica(
         "labels": ["a", "b"], "components": ["ui", "nowhere"], "fix_versions": ["1.0"], "due": "2026-11-24",
         "assignee": "Alice Smith", "reporter": "Alice Smith", "parent_key": "UD-7", "environment": "Lab",
         "custom.sev": "1", "original_estimate": 60,
+        "links": [{"type": "Blocks", "outward": False, "issue": "h8"}],
     },
     comments=(ReplicaComment(id="c", author="Al*", body="* hi"), ReplicaComment(id="d", body="x", internal=True)),
     attachments=(ReplicaAttachment(id="a", name="n", size=1, blob="a" * 64, mime="image/png"),),

@@ -84,7 +84,13 @@ _GOOD = 'direction = "outgoing"\n\n[[step]]\nsource = "summary"\ntarget = "summa
     [
         (_GOOD + 'wen = "create"\n', 6, 1, "unknown key 'wen'", "Did you mean 'when'?"),
         (_GOOD + 'when = "crate"\n', 6, 1, "'when' is one of 'always', 'create'", "Did you mean 'create'?"),
-        (_GOOD + 'otherwise = "eror"\n', 6, 1, "'otherwise' is one of 'nothing', 'error', {", "Did you mean 'error'?"),
+        (
+            _GOOD + 'otherwise = "eror"\n',
+            6,
+            1,
+            "'otherwise' is one of 'nothing', 'error', 'create', {",
+            "Did you mean 'error'?",
+        ),
         (_GOOD + "\n[[step]]\nsource = 'a'\n", 7, 3, "step 2 has no 'target'", "A mapping has a source"),
         (_GOOD + "\n[step.values]\na = 1\n", 8, 1, "should be a valid string", ""),
         (_GOOD + "\n[[step]]\nscript = '''\nwhen = 1\n'''\nnam = 'x'\n", 11, 1, "unknown key 'nam'", "'name'"),

@@ -9,7 +9,7 @@ import pytest
 from node.errors import RuleError, TrackerNotFound
 from node.rules.facts import CachedFacts
 from node.rules.incoming import IncomingContext, IncomingRules
-from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
+from node.rules.model import Draft, DraftAttachment, DraftComment, DraftIssueLink, DraftWorklog, Origin, Skip
 from node.rules.ruleset import Default, MappingStep, RuleSet, Scope, basic_incoming, basic_outgoing
 from node.trackers.base import IssueType
 from node.trackers.issue import Issue
@@ -273,3 +273,32 @@ async def test_a_failed_question_is_asked_again() -> None:
         with pytest.raises(TrackerNotFound):
             await _want(_replica({"type": "Bug"}), facts=facts, project="NO")
     assert (await _want(_replica({"type": "Bug"}), facts=facts)).fields["type"] == "Bug"
+
+
+_BLOCKS = {"type": "Dependency", "outward": True, "issue": "h2"}
+
+
+async def test_links_are_wanted_by_the_names_that_types_have_here() -> None:
+    """Without a value map types are called alike; with one, a type that is not in it is left out and told."""
+    replica = _replica({"links": [_BLOCKS, {"type": "Odd", "outward": False, "issue": "h3"}]})
+    draft = await _want(replica, _map("links"))
+    assert draft.links == (
+        DraftIssueLink(issue="h2", type="Dependency", outward=True),
+        DraftIssueLink(issue="h3", type="Odd", outward=False),
+    )
+    assert "links" not in draft.fields
+    assert draft.origins["links"] == Origin(1, None, frozenset({"links"}))
+    values = {"dependency": "Blocks"}
+    draft = await _want(replica, _map("links", values=values))
+    assert draft.links == (DraftIssueLink(issue="h2", type="Blocks", outward=True),)
+    assert "'Odd' is not in the value map" in draft.log[0]
+    draft = await _want(replica, _map("links", values=values, otherwise=Default(default="Relates")))
+    assert [link.type for link in draft.links or ()] == ["Blocks", "Relates"]
+    with pytest.raises(RuleError, match="the link type 'Odd' is not in the value map"):
+        await _want(replica, _map("links", values=values, otherwise="error"))
+
+
+async def test_links_that_do_not_come_are_left_alone() -> None:
+    """Not shared is not the same as none."""
+    assert (await _want(_replica({"summary": "Dark"}), _map("links"))).links is None
+    assert (await _want(_replica({"links": []}), _map("links"))).links == ()

@@ -112,6 +112,27 @@ async def test_a_script_shares_neither_ids_nor_addresses(engine: MontyEngine) ->
     assert [(comment.id, comment.author) for comment in shared.comments or ()] == [("1", "eve")]
 
 
+async def test_user_fields_are_persons_for_incoming_scripts(engine: MontyEngine) -> None:
+    """Those of our issue, and those that a mapping before the script set; each is asked for once."""
+    steps = (
+        MappingStep(source="owner", target="custom.Owner"),
+        ScriptStep(
+            name="x",
+            source="names = [one.display_name for one in issue.custom['Watchers']]\n"
+            "issue.summary = f'{issue.custom[\"Owner\"].display_name} {names}'\n"
+            "issue.custom['Watchers'].append(issue.custom['Owner'])\n",
+        ),
+    )
+    rules = IncomingRules(RuleSet(direction="incoming", steps=steps), version=1, engine=engine)
+    ours = an_issue(project="SC", type="Task", custom={"Watchers": ["alice"]})
+    context = IncomingContext(first_sync=False, project="SC", facts=CachedFacts(KnownJira()), issue=ours)
+    draft = await rules.evaluate(Replica(issue="h", fields={"owner": "Bob Jones"}), context)
+    assert isinstance(draft, Draft)
+    assert draft.fields == {
+        "custom.Owner": "bob", "summary": "Bob Jones ['Alice Smith']", "custom.Watchers": ["alice", "bob"],
+    }  # fmt: skip
+
+
 async def test_an_address_leaves_where_the_script_says_so(engine: MontyEngine) -> None:
     """On purpose, and the guard still looks at it."""
     rules = OutgoingRules(_out("replica.assignee = users.with_email(issue.assignee)\n"), version=1, engine=engine)
@@ -206,6 +227,12 @@ async def test_an_issue_does_not_cross_the_line_to_sub_tasks(engine: MontyEngine
     assert isinstance(draft, Draft)
     assert draft.fields == {}
     assert draft.log == ("UD-1 keeps the type 'Task': an edit cannot make it a 'Sub-task'.",)
+    source = 'issue.type = "Sub-task"\nissue.parent_key = "UD-7"\n'
+    ruleset = RuleSet(direction="incoming", steps=(ScriptStep(name="x", source=source),))
+    draft = await IncomingRules(ruleset, version=1, engine=engine).evaluate(Replica(issue="h", fields={}), context)
+    assert isinstance(draft, Draft)
+    assert draft.fields == {}
+    assert draft.log[-1] == "UD-1 gets no parent, because it is no sub-task here."
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest_asyncio
 from node.rules.script.engine import RuleEngine, Script, ScriptResult
 from node.rules.script.projection import changes_from
 from node.rules.script.sandbox import MontyEngine
-from tests.support.scripts import SCHEMA, JiraAtHand, bare_python
+from tests.support.scripts import SCHEMA, JiraAtHand, bare_python, bare_rules
 from tests.support.ten_rules import TEN_RULES, answer, large_inputs
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,6 +41,10 @@ async def test_gives_what_bare_python_gives(engine: RuleEngine, name: str) -> No
         assert result.changes == changes_from(one, direction, want)
         assert result.origins == want["origins"]
     assert first.changes == results[0].changes
+    floor = bare_rules(source, direction, answer)
+    assert [floor(one) for one in many] == [
+        changes_from(one, direction, want) for one, want in zip(many, wanted, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("name", TEN_RULES)

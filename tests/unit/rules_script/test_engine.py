@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,7 +14,7 @@ from node.errors import RuleError, TrackerBusy
 from node.rules.comments import format_comment, format_worklog
 from node.rules.script.engine import Direction, Script, ScriptFailed, ScriptInputs, ScriptResult
 from node.rules.script.sandbox import MontyEngine
-from tests.support.scripts import SCHEMA, JiraAtHand, inputs, issue, replica
+from tests.support.scripts import ALICE, BOB, SCHEMA, JiraAtHand, inputs, issue, replica
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -112,11 +111,43 @@ async def test_people_leave_by_name_and_by_address_only_when_asked(engine: Monty
     assert found["assignee"] == {"display_name": "Bob Jones", "email": "bob@example.org"}
 
 
-async def test_the_id_of_a_person_in_a_custom_field_does_not_leave(engine: MontyEngine) -> None:
-    """A person of whom only the id is known is refused: the id would look like any other text."""
-    ours = issue(custom={"Reviewer": "alice", "Customer": "ACME"})
-    with pytest.raises(ScriptFailed, match="only the id of this person"):
-        await run(engine, "replica.custom['Reviewer'] = issue.custom['Reviewer']", "outgoing", issue=ours)
+async def test_a_person_in_a_custom_field_is_a_person(engine: MontyEngine) -> None:
+    """Like the assignee: has a name, an address and an id, leaves by name, and by address only when asked."""
+    given: dict[str, Any] = {"issue": issue(custom={"Reviewer": "alice"}), "people": {"alice": ALICE}}
+    source = (
+        "who = issue.custom['Reviewer']\nreplica.custom['Who'] = who\nreplica.custom['With'] = users.with_email(who)\n"
+        "replica.summary = f'{who} {who.display_name} {who.email} {who.id}'"
+    )
+    assert await fields(engine, source, "outgoing", **given) == {
+        "custom.Who": {"display_name": "Alice Smith"},
+        "custom.With": {"display_name": "Alice Smith", "email": "alice@example.org"},
+        "summary": "Alice Smith Alice Smith alice@example.org alice",
+    }
+
+
+async def test_a_person_nobody_knows_does_not_leave_as_an_id(engine: MontyEngine) -> None:
+    """Neither as a value nor as text; the log says that somebody was left out."""
+    ours = issue(custom={"Reviewer": "gone-7"})
+    source = "replica.custom['Who'] = issue.custom['Reviewer']\nreplica.summary = str(issue.custom['Reviewer'])"
+    result = await run(engine, source, "outgoing", issue=ours)
+    assert result.changes["fields"] == {"custom.Who": None, "summary": ""}
+    assert result.log == ("people who were left out, because this Jira does not tell their names: 1",)
+
+
+async def test_incoming_scripts_meet_persons_too(engine: MontyEngine) -> None:
+    """In our issue and in what earlier steps wanted; what is written again is the id, and untouched fields stay."""
+    given: dict[str, Any] = {
+        "issue": issue(custom={"Reviewer": "alice"}),
+        "draft": {"fields": {"assignee": "bob", "custom.Reviewer": "bob"}},
+        "people": {"alice": ALICE, "bob": BOB},
+    }
+    source = "issue.summary = f'{issue.assignee.display_name} {issue.custom[\"Reviewer\"].email}'"
+    assert await fields(engine, source, **given) == {
+        "assignee": "bob", "custom.Reviewer": "bob", "summary": "Bob Jones bob@example.org",
+    }  # fmt: skip
+    source = "issue.custom['Reviewer'] = issue.reporter\nissue.assignee = issue.custom['Reviewer']"
+    found = await fields(engine, source, **given)
+    assert (found["custom.Reviewer"], found["assignee"]) == ("alice", "alice")
     assert await fields(engine, "issue.custom['Reviewer'] = users.by_name('Alice Smith')") == {
         "custom.Reviewer": "alice"
     }
@@ -174,16 +205,59 @@ async def test_merge_takes_a_format_and_leaves_out(engine: MontyEngine) -> None:
     ]
 
 
-async def test_impersonation_is_refused_where_it_is_not_allowed(engine: MontyEngine) -> None:
-    """A comment in another's name needs a Jira that allows it; elsewhere the rule fails loudly."""
-    source = "issue.comments = comments.merge(issue, replica, as_author=lambda c: users.by_email(c.author_email))"
-    with pytest.raises(ScriptFailed, match="cannot be written as another user"):
+@pytest.mark.parametrize("call", ["comments.merge(issue, replica, as_author=users.by_email)",
+                                  "worklogs.merge(issue, replica, author=None)"])  # fmt: skip
+async def test_nothing_can_be_written_as_somebody_else(engine: MontyEngine, call: str) -> None:
+    """Jira's REST interface has no such thing: the check says so with the place, and a run fails before it begins."""
+    source = f"issue.comments = {call}"
+    found = [one for one in await engine.check(source, "incoming", SCHEMA) if one.code == "subset"]
+    assert [one.severity for one in found] == ["error"]
+    assert "written by the user who logs in" in found[0].message
+    assert "Leave it out" in found[0].suggestion
+    with pytest.raises(ScriptFailed, match="written by the user who logs in"):
         await run(engine, source)
-    allowed = Script(source, "incoming", dataclasses.replace(SCHEMA, impersonation=True))
-    result = await engine.evaluate(allowed, inputs(), JiraAtHand())
-    assert result.changes["comments"][0]["as_user"] == "alice"
-    assert result.changes["comments"][0]["body"] == "From afar"
-    assert "as_user" not in result.changes["comments"][1]
+
+
+LINKED = [
+    {"id": "1", "type": "Blocks", "phrase": "blocks", "outward": True, "other_id": "2", "other_key": "ABC-2",
+     "handle": "h2"},
+    {"id": "3", "type": "Relates", "phrase": "relates to", "outward": False, "other_id": "9", "other_key": "ABC-9",
+     "handle": None},
+]  # fmt: skip
+
+
+async def test_links_leave_only_to_issues_that_are_in_sync(engine: MontyEngine) -> None:
+    """Without keys, ids and phrases; one that the peer does not know is left out, also where all are given."""
+    shared = [{"type": "Blocks", "outward": True, "issue": "h2"}]
+    ours = issue(links=LINKED)
+    result = await run(engine, "replica.links = links.of_linked(issue)", "outgoing", issue=ours)
+    assert (result.changes["fields"]["links"], result.log) == (shared, ())
+    result = await run(engine, "replica.links = issue.links", "outgoing", issue=ours)
+    assert result.changes["fields"]["links"] == shared
+    assert result.log == ("links to issues that are not in sync on this connection and were left out: 1",)
+    source = "replica.links = [one for one in issue.links if one.type != 'Blocks']"
+    assert await fields(engine, source, "outgoing", issue=ours) == {"links": []}
+    with pytest.raises(ScriptFailed, match="links takes the entries"):
+        await run(engine, "replica.links = [{'type': 'Blocks', 'outward': True, 'issue': 'h9'}]", "outgoing")
+
+
+async def test_links_of_the_peer_are_merged_and_ours_are_out_of_reach(engine: MontyEngine) -> None:
+    """Types get our names where there is a map; a replica that shares no links says nothing about them."""
+    there = replica()
+    there["fields"]["links"] = [
+        {"type": "Dependency", "outward": False, "issue": "p1"}, {"type": "Odd", "outward": True, "issue": "p2"}, "x",
+    ]  # fmt: skip
+    given: dict[str, Any] = {"issue": issue(links=LINKED), "replica": there}
+    result = await run(engine, "issue.links = links.merge(issue, replica)", **given)
+    assert result.changes["links"] == [
+        {"type": "Dependency", "outward": False, "issue": "p1"}, {"type": "Odd", "outward": True, "issue": "p2"},
+    ]  # fmt: skip
+    source = "issue.links = links.merge(issue, replica, types={'Dependency': 'Blocks'})"
+    result = await run(engine, source, **given)
+    assert result.changes["links"] == [{"type": "Blocks", "outward": False, "issue": "p1"}]
+    assert (await run(engine, "issue.links = []", **given)).changes["links"] == []
+    result = await run(engine, "issue.links = links.merge(issue, replica)", issue=issue(links=LINKED))
+    assert result.changes.get("links") is None
 
 
 async def test_local_files_and_comments_cannot_be_removed(engine: MontyEngine) -> None:

@@ -125,8 +125,8 @@ def test_notes_name_the_line_that_set_a_field_last(statements: list[str]) -> Non
 
 def test_the_prelude_holds_only_what_a_script_names() -> None:
     """A script that asks nobody carries no helper for people, and none of its text."""
-    small = prelude_for([], direction="incoming", entries=False)
-    large = prelude_for(words.GIVEN, direction="outgoing")
+    small = prelude_for([], direction="incoming", shape={}, entries=False)
+    large = prelude_for(words.GIVEN, direction="outgoing", shape={})
     assert "class Users" not in small
     assert "class Users" in large
     assert len(small) < len(large) / 2
@@ -136,7 +136,7 @@ def test_the_prelude_holds_only_what_a_script_names() -> None:
 
 def test_every_helper_that_is_named_exists_in_the_prelude() -> None:
     """The list that the check uses and the classes that scripts meet agree."""
-    tree = ast.parse(prelude_for(words.GIVEN, direction="outgoing"))
+    tree = ast.parse(prelude_for(words.GIVEN, direction="outgoing", shape={}))
     methods = {
         node.name: {entry.name for entry in node.body if isinstance(entry, ast.FunctionDef)}
         for node in tree.body

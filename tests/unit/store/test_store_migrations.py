@@ -16,13 +16,14 @@ from node.store.migrate import MIGRATIONS, known_versions, prepare
 from node.store.schema import metadata
 
 NEWEST = known_versions()[-1]
+NEXT = f"{int(NEWEST) + 1:04}"
 NEXT_STEP = f'''
 """A step of the future."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "9999"
+revision = "{NEXT}"
 down_revision = "{NEWEST}"
 branch_labels = None
 depends_on = None
@@ -71,7 +72,7 @@ def next_steps(tmp_path: Path) -> Path:
     """The migrations of an accord that is one step ahead."""
     folder = tmp_path / "100%steps" / "migrations"
     shutil.copytree(MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "v9999_future.py").write_text(NEXT_STEP)
+    (folder / "versions" / f"v{NEXT}_future.py").write_text(NEXT_STEP)
     return folder
 
 
@@ -123,14 +124,14 @@ def test_an_upgrade_keeps_the_rows_and_a_copy_from_before(tmp_path: Path, next_s
     fill(path)
     before = described(path)
     saved = prepare(path, now_ms=1700000000000, steps=next_steps)
-    assert saved == tmp_path / f"accord-{NEWEST}-before-9999-1700000000000.db"
+    assert saved == tmp_path / f"accord-{NEWEST}-before-{NEXT}-1700000000000.db"
     assert described(saved) == before
     assert saved.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("SELECT name, colour FROM connection").fetchall() == [("Blue_to_Green", "blue")]
         assert raw.execute("SELECT count(*) FROM stream").fetchone() == (1,)
         assert raw.execute("SELECT count(*) FROM future").fetchone() == (0,)
-        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(NEXT,)]
 
 
 @pytest.mark.parametrize(
@@ -143,11 +144,11 @@ def test_a_failed_upgrade_leaves_the_database_as_it_was(tmp_path: Path, next_ste
     path = tmp_path / "accord.db"
     fill(path)
     before = described(path)
-    with (next_steps / "versions" / "v9999_future.py").open("a") as file:
+    with (next_steps / "versions" / f"v{NEXT}_future.py").open("a") as file:
         file.write(f"    {mistake}\n")
-    with pytest.raises(StoreMigrationFailed, match=f"from schema {NEWEST} to 9999; it is as it was") as caught:
+    with pytest.raises(StoreMigrationFailed, match=f"from schema {NEWEST} to {NEXT}; it is as it was") as caught:
         prepare(path, now_ms=5, steps=next_steps)
-    assert f"accord-{NEWEST}-before-9999-5.db" in caught.value.advice
+    assert f"accord-{NEWEST}-before-{NEXT}-5.db" in caught.value.advice
     assert described(path) == before
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("SELECT count(*) FROM connection").fetchone() == (1,)

@@ -157,7 +157,7 @@ async def test_an_issue_whose_twin_is_gone_begins_anew_when_a_person_asks(alice:
     await alice.receive(Outcome(results=(Result(mid=sent.mid, c=int(Code.TARGET_GONE)),)))
     await alice.settle()
     [problem] = await alice.problems()
-    assert f"accord sync CONNECTION {issue.key}" in problem.advice
+    assert f"accord sync Alice_to_Bob {issue.key}" in problem.advice
     assert (await alice.outgoing.begin(alice.connection, issue)).sent is Sent.QUEUED
     assert (await alice.replicas())[-1].twin is None
     assert not await alice.problems()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.rules.model import Draft, DraftAttachment, DraftComment
+from node.rules.model import Creation, Draft, DraftAttachment, DraftComment
 from node.sync.plan import (
     AddComment,
     Attach,
@@ -14,6 +14,7 @@ from node.sync.plan import (
     EditComment,
     Move,
     Perform,
+    Provide,
     Remove,
     TwinItem,
     digest,
@@ -43,11 +44,29 @@ def test_an_issue_is_created_with_one_call_then_moved_then_filled() -> None:
     )
     assert plan_create(draft) == [
         Create("UD", {"summary": "s"}),
-        Move("Done"),
+        Move("Done", {"summary": "s"}),
         Attach((_file("f1"), _file("f2"))),
         AddComment(_comment("c1")),
         AddComment(_comment("c2")),
     ]
+
+
+def test_a_name_that_jira_lacks_is_made_before_the_issue_that_needs_it() -> None:
+    """It comes first, and says which fields cannot be written without it; what no field needs is not made."""
+    wanted = Creation(kind="versions", name="3.0", project="UD")
+    draft = _draft(
+        fields={"summary": "s", "fix_versions": ["1.0", "3.0"], "custom.Found in": "3.0", "labels": ["3.0"]},
+        creates=(wanted, Creation(kind="components", name="Core", project="UD")),
+    )
+    needed_by = frozenset({"fix_versions", "custom.Found in"})
+    assert plan_create(draft) == [Provide(wanted, needed_by), Create("UD", draft.fields)]
+
+
+def test_a_value_that_lost_a_conflict_makes_nothing() -> None:
+    """Only what the merge lets be written counts."""
+    wanted = Creation(kind="versions", name="3.0", project="UD")
+    draft = _draft(fields={"summary": "s", "fix_versions": ["3.0"]}, creates=(wanted,))
+    assert plan_update(draft, {"summary": "s"}, ()) == [Edit({"summary": "s"})]
 
 
 def test_several_fields_change_in_one_edit() -> None:
@@ -94,6 +113,16 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_plan(before: list[str], w
             del items[operation.item.handle]
     assert set(items) == set(wanted)
     assert plan_update(draft, {}, list(items.values())) == []
+
+
+def test_a_resolution_goes_with_the_status() -> None:
+    """Few Jiras take a resolution in an edit: with a change of status it goes with the transition, else in the edit."""
+    draft = _draft(fields={"status": "Done", "resolution": "Fixed"})
+    given = {"resolution": "Fixed"}
+    assert plan_create(draft) == [Create("UD", {}), Move("Done", given, given)]
+    assert plan_update(draft, {"status": "Done"}, ()) == [Move("Done", given)]
+    assert plan_update(draft, {"status": "Done", "resolution": "Fixed"}, ()) == [Move("Done", given, given)]
+    assert plan_update(draft, {"resolution": "Fixed"}, ()) == [Edit(given)]
 
 
 def test_a_transition_is_asked_for_by_name_and_once() -> None:

@@ -57,12 +57,16 @@ def test_a_server_comment_without_an_issue_names_it_by_its_address() -> None:
     assert change == Change(issue_id="10013", timestamp_ms=1559607317234)
 
 
-def test_a_link_is_a_change_of_its_source() -> None:
-    """A notice about a link has numbers only; the issue that it starts from is looked at."""
-    change = read_webhook(webhook_body("server-issuelink_created"), READER)
+@pytest.mark.parametrize("name", ["server-issuelink_created", "server-issuelink_deleted"])
+def test_a_link_is_a_change_of_both_its_issues(name: str) -> None:
+    """A notice about a link has numbers only; both ends are looked at, except where it is Jira's own for a sub-task."""
+    body = webhook_body(name)
+    change = read_webhook(body, READER)
     assert change is not None
-    assert change.issue_id == "11442"
+    assert (change.issue_id, change.other_id) == ("11442", "11961")
     assert change.timestamp_ms is None
+    body["issueLink"]["systemLink"] = True
+    assert read_webhook(body, READER) is None
 
 
 def test_a_deleted_issue_is_told_with_its_id() -> None:

@@ -11,7 +11,7 @@ import pytest
 from node.errors import TrackerBusy, TrackerNonsense, TrackerUncertain, TrackerUnreachable
 from node.store import changes, connections
 from node.store.errors import StoreBusy
-from node.triggers.change_feed import MAX_PAUSE, TELL_AFTER
+from node.triggers.patience import MAX_PAUSE, TELL_AFTER
 from tests.support.rule_sets import an_issue
 from tests.support.small_house import House, from_bob, small_house
 

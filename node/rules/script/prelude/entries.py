@@ -1,4 +1,4 @@
-"""Helpers for comments, files and logged time.
+"""Helpers for comments, files, logged time and links.
 
 The text runs inside the sandbox; see this package.
 """
@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from node.rules.script.prelude.objects import _COMMENT, _WORKLOG, Record, _note, _state
+from node.rules.script.prelude.objects import _COMMENT, _WORKLOG, _link, _note
 
 
 class Comments:
     """Helpers for comments."""
 
-    def merge(self, issue: Any, replica: Any, text: Any = None, internal: Any = None, role: Any = None,
-              as_author: Any = None) -> Any:  # fmt: skip
+    def merge(self, issue: Any, replica: Any, text: Any = None, internal: Any = None, role: Any = None) -> Any:
         """Return our own comments and those of the replica, made ready for our issue."""
         if replica.comments is None:
             return None
@@ -37,8 +36,6 @@ class Comments:
                 made.internal = internal if isinstance(internal, bool) else bool(internal(comment))
             if role is not None:
                 made.restrict_to_role = role
-            if as_author is not None:
-                _impersonate(made, as_author if isinstance(as_author, (Record, str)) else as_author(comment))
             merged.append(made)
         return merged
 
@@ -65,16 +62,6 @@ def _below(comment: Any) -> str:
     """Return a comment's text below the line that says who wrote it; the host made that line."""
     body = str(comment.body or "")
     return f"{comment._prefix}\n{body}" if body.strip() and comment._prefix else comment._prefix or body
-
-
-def _impersonate(comment: Any, user: Any) -> None:
-    if user is None:
-        return
-    if not _state.impersonation:
-        raise ValueError("comments cannot be written as another user of this Jira; leave out as_author")
-    comment["as_user"] = user.id if isinstance(user, Record) else user
-    if comment._prefix and comment.body.startswith(comment._prefix):
-        comment.body = comment.body[len(comment._prefix) + 1 :]
 
 
 class Attachments:
@@ -125,3 +112,22 @@ class Worklogs:
     def public(self, entries: Any) -> Any:
         """Return the worklogs that nobody is kept from seeing."""
         return [entry for entry in entries or [] if not entry._private]
+
+
+class Links:
+    """Helpers for links between issues."""
+
+    def of_linked(self, issue: Any) -> Any:
+        """Return the links to issues that are in sync on this connection too."""
+        return [entry for entry in issue.links or [] if entry.handle is not None]
+
+    def merge(self, issue: Any, replica: Any, types: Any = None) -> Any:
+        """Return our own links and those of the replica, with our names for their types where ``types`` has some."""
+        if not replica.has("links"):
+            return None
+        merged = [entry for entry in issue.links or [] if entry.handle is None]
+        for entry in replica.links or []:
+            name = entry.type if types is None else types.get(entry.type)
+            if name is not None:
+                merged.append(_link({"type": name, "outward": entry.outward, "issue": entry.handle}))
+        return merged

@@ -46,8 +46,9 @@ def _plain(value: Any, deep: int = 0) -> Any:
 def _plain_user(user: Any) -> Any:
     if _state.direction == "incoming":
         return user.id
-    if user.display_name is None:
-        raise ValueError("only the id of this person is known here; let a mapping share this field")
+    if not user.display_name:
+        _state.nameless += 1
+        return None
     if user.get("with_email"):
         return {"display_name": user.display_name, "email": user.email}
     return {"display_name": user.display_name}
@@ -83,6 +84,22 @@ def _plain_list(field: str, entries: Any) -> Any:
     return wanted
 
 
+def _plain_links(entries: Any) -> Any:
+    if entries is None:
+        return None
+    if not isinstance(entries, (list, tuple)):
+        raise TypeError("links must be a list")
+    wanted = []
+    for entry in entries:
+        if not isinstance(entry, Record) or entry._kind != "link":
+            raise TypeError("links takes the entries of an issue or a replica, or what a helper returns")
+        if entry.handle is not None:
+            wanted.append({"type": _plain(entry.type), "outward": bool(entry.outward), "issue": entry.handle})
+        else:
+            _state.unlinked += _state.direction == "outgoing"
+    return wanted
+
+
 def _outgoing(field: str, entry: Any) -> Any:
     if field == "comments":
         return {"id": entry.id, "body": _plain(entry.body), "author": _plain(_text_of(entry.author)),
@@ -95,11 +112,8 @@ def _outgoing(field: str, entry: Any) -> Any:
 
 def _incoming(field: str, entry: Any) -> Any:
     if field == "comments":
-        made = {"handle": entry.handle, "body": _plain(entry.body), "internal": bool(entry.internal),
+        return {"handle": entry.handle, "body": _plain(entry.body), "internal": bool(entry.internal),
                 "restrict_to_role": _plain(entry.restrict_to_role)}  # fmt: skip
-        if "as_user" in entry:
-            made["as_user"] = _plain(entry.as_user)
-        return made
     if field == "attachments":
         return {"handle": entry.handle, "name": _plain(entry.name), "size": entry.size, "blob": entry.blob,
                 "mime": entry.mime}  # fmt: skip
@@ -142,6 +156,8 @@ def _refuse(field: str, line: int, problem: Any) -> None:
 
 def _plain_field(item: Any, field: str) -> Any:
     value = getattr(item, field)
+    if field == "links":
+        return _plain_links(value)
     return _plain_list(field, value) if field in ("comments", "attachments", "worklogs") else _plain(value)
 
 

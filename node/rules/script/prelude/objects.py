@@ -16,6 +16,7 @@ _MAX_LOG_TEXT = 1_000
 _COMMENT = ("id", "handle", "body", "author", "author_email", "internal", "restrict_to_role", "created", "updated")
 _FILE = ("id", "handle", "name", "size", "blob", "mime", "author", "created")
 _WORKLOG = ("id", "handle", "seconds", "started", "author", "comment", "created")
+_LINK = ("id", "handle", "type", "phrase", "outward", "other_id", "other_key")
 _LISTS = ("labels", "components", "fix_versions", "affects_versions", "comments", "attachments", "worklogs", "links")
 
 
@@ -26,9 +27,10 @@ class _State:
     line: int
     lines: int
     kept_back: int
+    nameless: int
+    unlinked: int
     direction: str
     now: str
-    impersonation: bool
     skipped: Any
     transition: Any
     answers: Any
@@ -51,6 +53,8 @@ class Record:
     handle: Any
     display_name: Any
     email: Any
+    type: Any
+    outward: Any
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._keys:
@@ -70,7 +74,7 @@ class Record:
 
     @override
     def __str__(self) -> str:
-        return "" if self._kind != "user" else str(self.display_name or self.id or "")
+        return "" if self._kind != "user" else str(self.display_name or "")
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a member, or the default."""
@@ -105,6 +109,12 @@ def _note(value: Any, names: Any, kind: str) -> Any:
     record._private = bool(value.get("internal") or value.get("restriction") or value.get("_private"))
     record._cleared = False
     record._prefix = value.get("_prefix") or ""
+    return record
+
+
+def _link(value: Any) -> Any:
+    record = _record(value, "link", _LINK)
+    record.handle = value.get("handle") or value.get("issue")
     return record
 
 
@@ -197,6 +207,8 @@ def _value(field: str, value: Any) -> Any:
         return [_note(entry, _WORKLOG, "worklog") for entry in value]
     if field == "attachments":
         return [_record(entry, "file", _FILE) for entry in value]
+    if field == "links":
+        return [_link(entry) for entry in value if isinstance(entry, dict)]
     return _wrap(value)
 
 
@@ -217,3 +229,5 @@ def _at(line: int) -> None:
 
 
 _state: Any = None
+_shape: Any = {}
+"""What all issues of a script share (``projection.shape_for``); the program puts it in this place."""

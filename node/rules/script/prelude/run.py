@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from node.rules.script.prelude.entries import Attachments, Comments, Worklogs
+from node.rules.script.prelude.entries import Attachments, Comments, Links, Worklogs
 from node.rules.script.prelude.export import _export, _plain, _plain_field
-from node.rules.script.prelude.objects import _LISTS, _MAX_LOG_TEXT, Item, Record, _item, _State, _state
+from node.rules.script.prelude.objects import _LISTS, _MAX_LOG_TEXT, Item, Record, _item, _shape, _State, _state
 from node.rules.script.prelude.questions import Jira, Options, Sync, Users, Workflow, _components, _versions
 from node.rules.script.prelude.texts import Dates
 
@@ -53,33 +53,38 @@ def error(message: Any = "") -> None:
 
 def _helpers() -> Any:
     """Return the helpers in the order of ``words.HELPERS``; the program replaces it by those that a script names."""
-    return (Comments(), Attachments(), Worklogs(), Workflow(), Jira(), Users(), _versions(), _components(), Options(),
-            Sync(), Dates())  # fmt: skip
+    return (Comments(), Attachments(), Worklogs(), Links(), Workflow(), Jira(), Users(), _versions(), _components(),
+            Options(), Sync(), Dates())  # fmt: skip
 
 
 def _evaluate(rule: Any, index: int, job: Any) -> str:
     """Run a rule on one issue; return JSON. Everything a rule can reach is made afresh."""
     global _state  # noqa: PLW0603 - one evaluation at a time; a script cannot name it
     _state = _State()
-    _state.index, _state.line, _state.lines, _state.kept_back = index, 0, 0, 0
-    _state.direction, _state.now, _state.impersonation = job["direction"], job["now"], job["impersonation"]
+    _state.index, _state.line, _state.lines, _state.kept_back, _state.nameless = index, 0, 0, 0, 0
+    _state.unlinked = 0
+    _state.direction, _state.now = _shape["direction"], job["now"]
     _state.skipped, _state.transition = None, None
     _state.answers, _state.origins = {}, {}
-    outgoing = job["direction"] == "outgoing"
-    issue = _item("issue", job["issue"], job["issue_fields"], job["known"], () if outgoing else job["writable"])
-    replica = _item("replica", job["replica"], job["replica_fields"], None, job["writable"] if outgoing else ())
+    outgoing, writable = _shape["direction"] == "outgoing", _shape["writable"]
+    issue = _item("issue", job["issue"], _shape["issue"], job["known"], () if outgoing else writable)
+    replica = _item("replica", job["replica"], _shape["replica"], None, writable if outgoing else ())
     previous = None
     if job["previous"] is not None:
-        previous = _item("previous", job["previous"], job["previous_fields"], None, ())
+        previous = _item("previous", job["previous"], _shape["previous"], None, ())
     target = replica if outgoing else issue
     target._compared = {
         field: _plain_field(target, field) for field in target._start if field in _LISTS and field in target._writable
     }
-    _state.kept_back = 0
+    _state.kept_back, _state.nameless, _state.unlinked = 0, 0, 0
     rule(issue, replica, previous, job["first_sync"], *_helpers())
     values = _export(target)
     if _state.kept_back:
         log(f"{_state.kept_back} internal or restricted comments or worklogs were kept back")
+    if _state.unlinked:
+        log(f"links to issues that are not in sync on this connection and were left out: {_state.unlinked}")
+    if _state.nameless:
+        log(f"people who were left out, because this Jira does not tell their names: {_state.nameless}")
     if _state.lines > _MAX_LOG_LINES:
         print(index, f"({_state.lines - _MAX_LOG_LINES} more lines were dropped)")  # noqa: T201 - as above
     origins = {**{f"custom.{name}": line for name, line in target.custom._touched.items()}, **target._touched}

@@ -1,4 +1,4 @@
-"""Schema 0002, for a node that was in the middle of its work: nothing of a stream, a box or the ledger is lost."""
+"""Schema 0004, for a node that was in the middle of its work: nothing of a stream, a box or the ledger is lost."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from node.store.migrate import MIGRATIONS, prepare
 CONN, PEER, EPOCH = bytes(range(16)), bytes(32), (1 << 32) | 1
 FIRST = bytes.fromhex("f3fd33a043d1dfc403db72ab241aa26aca4999e03411725a306d659de51e61cf")
 SECOND = bytes.fromhex("061a8b0ba3009dc30a36541ad205d3fbe062a71ff3a7c1935f85146903393cc4")
-"""Hashes of the two rows below, as the accord of schema 0001 made them."""
+"""Hashes of the two rows below, as the accord before it made them."""
 
 
 @pytest.fixture
 def before(tmp_path: Path) -> Path:
-    """A database of schema 0001: two envelopes sent, one acknowledged, two received, and a gap at the end of ids."""
+    """A database of schema 0003: two envelopes sent, one acknowledged, two received, and a gap at the end of ids."""
     steps = tmp_path / "steps"
-    shutil.copytree(MIGRATIONS, steps, ignore=shutil.ignore_patterns("__pycache__", "v0002*"))
+    shutil.copytree(MIGRATIONS, steps, ignore=shutil.ignore_patterns("__pycache__", "v0004*"))
     path = tmp_path / "node.db"
     prepare(path, now_ms=1, steps=steps)
     with closing(sqlite3.connect(path)) as raw, raw:
