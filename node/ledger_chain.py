@@ -38,6 +38,8 @@ class Chain:
         self._epoch = 0
         self._seq = 0
         self._head = b""
+        self._place = 1
+        self._places = 1
         self._breaks: list[Break] = []
         self.number = 0
         """The last row that was taken."""
@@ -67,21 +69,27 @@ class Chain:
                 row.number,
                 f"Row {row.number} is not the one that the node signed for: it, or rows before it, were made anew.",
             )
-        self._place(row)
+        self._follow(row)
         self._prev, self.number = row.hash, row.number
         self.rows += 1
 
-    def _place(self, row: Entry) -> None:
+    def _follow(self, row: Entry) -> None:
         """Check that the row is the next one of its stream; files travel beside the stream."""
         if row.epoch is None or row.seq is None:
             return
-        fits = row.seq == self._seq + 1 if row.epoch == self._epoch else row.epoch > self._epoch and row.seq == 1
+        place, places = row.place or 1, row.places or 1
+        if self._place < self._places:
+            fits = (row.epoch, row.seq, row.head) == (self._epoch, self._seq, self._head)
+            fits = fits and (place, places) == (self._place + 1, self._places)
+            due = f"message {self._place + 1} of {self._places} in envelope {self._seq}"
+        else:
+            fits = row.seq == self._seq + 1 if row.epoch == self._epoch else row.epoch > self._epoch and row.seq == 1
+            fits = fits and place == 1 <= places
+            due = f"envelope {self._seq + 1}"
         if not fits and row.number == self.number + 1:
-            self._break(
-                row.number,
-                f"Row {row.number}{_of(row)} holds message {row.seq}, and message {self._seq + 1} should come there.",
-            )
+            self._break(row.number, f"Row {row.number}{_of(row)} holds {_where(row)}, and {due} should come there.")
         self._epoch, self._seq, self._head = row.epoch, row.seq, row.head
+        self._place, self._places = place, places
 
     def finish(self, *, last: int, sending: TxState | None) -> list[Break]:
         """Compare the end with the anchor and the stream; return all that is wrong, by row."""
@@ -97,15 +105,21 @@ class Chain:
     def _compare(self, sending: TxState) -> None:
         here = self._seq if self._epoch == sending.epoch else 0
         if self._epoch > sending.epoch or here > sending.sealed:
-            self._break(0, f"The ledger ends with message {self._seq}, and the stream has sealed {sending.sealed}.")
+            self._break(0, f"The ledger ends with envelope {self._seq}, and the stream has sealed {sending.sealed}.")
         elif here < sending.sealed:
             self._break(
                 self.number + 1,
-                f"Rows are missing at the end: the stream has sealed {sending.sealed} messages, the ledger ends with "
-                f"message {here}.",
+                f"Rows are missing at the end: the stream has sealed {sending.sealed} envelopes, the ledger ends with "
+                f"envelope {here}.",
+            )
+        elif here and self._place < self._places:
+            self._break(
+                self.number + 1,
+                f"Rows are missing at the end: envelope {here} carried {self._places} messages, the ledger ends with "
+                f"the {self._place}. of them.",
             )
         elif here and self._head != sending.head:
-            self._break(self.number, f"Row {self.number} is not the last message that the stream has sealed.")
+            self._break(self.number, f"Row {self.number} is not of the last envelope that the stream has sealed.")
 
     def _break(self, row: int, text: str) -> None:
         if len(self._breaks) < MAX_BREAKS:
@@ -114,6 +128,10 @@ class Chain:
 
 def _missing(first: int, last: int) -> str:
     return f"Row {first} is missing." if first == last else f"Rows {first} to {last} are missing."
+
+
+def _where(row: Entry) -> str:
+    return f"envelope {row.seq}" if row.place is None else f"message {row.place} of {row.places} in envelope {row.seq}"
 
 
 def _of(row: Entry) -> str:

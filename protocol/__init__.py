@@ -7,7 +7,7 @@ Alice invites Bob; their nodes pair; then each sends the other what its rules sh
                      <-- M1, the request -------                    handshake.py: bytes; pairing.py: steps
     answer, M2       -------------------------->                    pairing_state.py: the table
                      <-- DATA 1 pair.confirm ---                    the connection is active
-    DATA n           -------------------------->   stores it        envelope.py, messages.py, replica.py
+    DATA n           -------------------------->   stores it        envelope.py, packing.py, messages.py, replica.py
                      <-- ACK up to n, head -----                    ack.py, stream.py
                      <-- DATA m outcome --------   has applied it   messages.py
     BLOB k of a file -------------------------->   as its ACK asks  blob.py
@@ -22,5 +22,5 @@ file, twice, late or never. No bytes are parsed before their signature has verif
 fixed header, HPKE, and one error that always looks the same.
 
 Read in this order: errors, primitives, strict_json; keys, fingerprint, identity; invitation, handshake, pairing_state,
-pairing; replica, messages; envelope, framing, stream, ack, blob; version. `docs/protocol.md` has every byte.
+pairing; replica, messages; envelope, framing, stream, packing, ack, blob; version. `docs/protocol.md` has every byte.
 """

@@ -10,7 +10,8 @@ r"""The envelope: one fixed binary header, one signature over it, one sealed bod
      10   2 zero                                         plaintext = salt (32) || codec (1) || [base (48)] || payload
      12   4 body_len
 
-``base`` is there (codec 1) in the first DATA envelope of an epoch and nowhere else (codec 0): see `protocol.stream`.
+``codec`` is a set of bits. Bit 0: ``base`` follows, in the first DATA envelope of an epoch and nowhere else (see
+`protocol.stream`). Bit 1: the payload of a DATA envelope is several messages (see `protocol.packing`). Others: 0.
 `open_envelope` checks in this order and stops at the first failure, with one error that tells nothing: length and
 constants, conn and dir, key ids, signature, body digest, HPKE, commitment, codec. The content is not parsed here.
 """
@@ -45,9 +46,12 @@ MAX_CHUNKS: Final = 4096
 """Above the 2,050 chunks of the largest file."""
 _SUITE: Final = 1
 _SALT: Final = 32
-_BASE: Final = 48
+BASE_BYTES: Final = 48
+"""What the first envelope of an epoch is longer by."""
+_HAS_BASE: Final = 1
+_SEVERAL: Final = 2
 _MIN_BODY: Final = HPKE_OVERHEAD + _SALT + 1
-_MAX_BODY: Final = _MIN_BODY + _BASE + MAX_PAYLOAD
+_MAX_BODY: Final = _MIN_BODY + BASE_BYTES + MAX_PAYLOAD
 MAX_ENVELOPE: Final = PREFIX_BYTES + _MAX_BODY
 MIN_ENVELOPE: Final = PREFIX_BYTES + _MIN_BODY
 _HEADER: Final = Struct(">4sBBBBHHI16s8s8sQQQ32s32s32s")
@@ -121,6 +125,8 @@ class Opened:
     header: Header
     head: bytes
     base: Position | None
+    several: bool
+    """Whether ``payload`` is more than one message: see `protocol.packing`."""
     plaintext: bytes
     payload: bytes
 
@@ -167,9 +173,10 @@ def seal_envelope(
     *,
     now_ms: int,
     random_bytes: RandomBytes,
+    several: bool = False,
     critical: bool = False,
 ) -> Sealed:
-    """Seal and sign ``payload``. Sealing twice gives different bytes: store the first before it is sent.
+    """Seal and sign ``payload``, ``several`` messages or one. Sealing twice gives different bytes: store the first.
 
     HPKE draws its one-use key from the operating system through ``cryptography``; there is no seam for it.
 
@@ -186,8 +193,11 @@ def seal_envelope(
     problem = _slot_problem(slot.kind, slot.epoch, slot.seq, slot.prev)
     if problem is not None or first != (slot.base is not None):
         raise ValueError(problem or "the first DATA envelope of an epoch, and no other, has a base")
-    codec = b"\1" + _POSITION.pack(*slot.base) if slot.base is not None else b"\0"
-    plaintext = b"".join((random_bytes(_SALT), codec, payload))
+    if several and slot.kind != Kind.DATA:
+        raise ValueError("only a DATA envelope carries several messages")
+    codec = (_HAS_BASE if first else 0) | (_SEVERAL if several else 0)
+    base = b"" if slot.base is None else _POSITION.pack(*slot.base)
+    plaintext = b"".join((random_bytes(_SALT), bytes((codec,)), base, payload))
     sealed_header = _SEALED_HEADER.pack(
         b"ACC1",
         _SUITE,
@@ -237,8 +247,9 @@ def open_envelope(keys: OpeningKeys, envelope: bytes | memoryview) -> Opened:
         raise Bad("not sealed to us") from None
     if not hmac.compare_digest(tagged_hash(b"ACC1 commit", plaintext), header.commit):
         raise Bad("commitment")
-    base, start = _base(header, plaintext)
-    return Opened(header, head_of(raw), base, plaintext, plaintext[start:])
+    base, several = _codec(header, plaintext)
+    start = _SALT + 1 + (0 if base is None else BASE_BYTES)
+    return Opened(header, head_of(raw), base, several, plaintext, plaintext[start:])
 
 
 def peek_header(envelope: bytes | memoryview) -> Header:
@@ -280,15 +291,18 @@ def _slot_problem(kind: int, epoch: int, seq: int, prev: bytes) -> str | None:
     return None if right else "epoch, seq or prev that this kind cannot have"
 
 
-def _base(header: Header, plaintext: bytes) -> tuple[Position | None, int]:
-    """Return the base, if there is one, and where the payload starts."""
+def _codec(header: Header, plaintext: bytes) -> tuple[Position | None, bool]:
+    """Return the base, if there is one, and whether the payload is several messages."""
     if len(plaintext) <= _SALT:
         raise Bad("no codec")
+    codec = plaintext[_SALT]
     first = header.kind == Kind.DATA and header.seq == 1
-    if plaintext[_SALT] != (1 if first else 0):
+    allowed = _SEVERAL if header.kind == Kind.DATA else 0
+    if codec & ~allowed != (_HAS_BASE if first else 0):
         raise Bad("codec")
+    several = bool(codec & _SEVERAL)
     if not first:
-        return None, _SALT + 1
-    if len(plaintext) < _SALT + 1 + _BASE:
+        return None, several
+    if len(plaintext) < _SALT + 1 + BASE_BYTES:
         raise Bad("no base")
-    return Position(*_POSITION.unpack_from(plaintext, _SALT + 1)), _SALT + 1 + _BASE
+    return Position(*_POSITION.unpack_from(plaintext, _SALT + 1)), several

@@ -129,9 +129,13 @@ def after_sealing(tx: TxState, head: bytes) -> TxState:
     return replace(tx, sealed=tx.sealed + 1, head=head)
 
 
-def may_seal(tx: TxState, *, unacked_bytes: int, size: int) -> bool:
-    """Tell whether the receiver will store one more envelope of ``size`` bytes beyond ``unacked_bytes``."""
-    return tx.sealed - tx.acked < tx.credit_messages and unacked_bytes + size <= tx.credit_bytes
+def may_seal(tx: TxState, *, unacked_messages: int, unacked_bytes: int, messages: int, size: int) -> bool:
+    """Tell whether the receiver will store one more envelope, of ``messages`` messages and ``size`` bytes.
+
+    ``unacked_messages`` and ``unacked_bytes`` are those of all envelopes that are sealed and not acknowledged. Messages
+    are counted one by one, however many of them an envelope carries.
+    """
+    return unacked_messages + messages <= tx.credit_messages and unacked_bytes + size <= tx.credit_bytes
 
 
 def judge_data(rx: RxState, header: Header, base: Position | None, *, peer_version: int) -> Judgement:

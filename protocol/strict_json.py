@@ -106,10 +106,10 @@ def _problem(root: Json) -> str | None:
         count += len(level)
         if count > MAX_VALUES:
             return f"more than {MAX_VALUES} values"
-        problem = next(filter(None, map(_own_problem, level)), None)
+        containers: list[Any] = []
+        problem = _level_problem(level, containers)
         if problem is not None:
             return problem
-        containers = [value for value in level if isinstance(value, (dict, list, tuple))]
         if not containers:
             return None
         if depth == MAX_DEPTH:
@@ -118,14 +118,24 @@ def _problem(root: Json) -> str | None:
     return f"nested deeper than {MAX_DEPTH}"
 
 
-def _own_problem(value: object) -> str | None:
-    """Look at a scalar, or at the keys of an object."""
-    if isinstance(value, str):
-        return _string_problem(value)
-    if isinstance(value, dict):
-        return next(filter(None, map(_string_problem, value)), None)
-    if value is None or isinstance(value, (bool, list, tuple)):
-        return None
+def _level_problem(level: list[Any], containers: list[Any]) -> str | None:
+    """Look at the scalars, and at the keys of the objects, of one level; add what is nested to ``containers``."""
+    for value in level:
+        problem: str | None = None
+        if isinstance(value, str):
+            problem = _string_problem(value)
+        elif isinstance(value, (dict, list, tuple)):
+            containers.append(value)
+            if isinstance(value, dict):
+                problem = next(filter(None, map(_string_problem, value)), None)
+        elif value is not None and not isinstance(value, bool):
+            problem = _number_problem(value)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _number_problem(value: object) -> str | None:
     if isinstance(value, int):
         return None if -MAX_INTEGER <= value <= MAX_INTEGER else "an integer beyond 2^53-1"
     return f"not JSON: {type(value).__name__}"

@@ -100,6 +100,8 @@ def _shown(one: Entry, rows: dict[int, connections.Connection]) -> dict[str, Any
         "mid": one.mid,
         "epoch": one.epoch,
         "seq": one.seq,
+        "place": one.place,
+        "places": one.places,
         "revision": one.revision,
         "rule_version": one.rule_version,
         "payload": None if one.payload is None else one.payload.decode(),

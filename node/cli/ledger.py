@@ -60,7 +60,9 @@ def show(terminal: Terminal, about: str, limit: int, raw: bool) -> None:
 
 
 def _place(one: dict[str, Any]) -> str:
-    parts = [f"message {one['seq']}" if one["seq"] is not None else "beside the stream"]
+    parts = [f"envelope {one['seq']}" if one["seq"] is not None else "beside the stream"]
+    if one["place"] is not None:
+        parts.append(f"message {one['place']} of {one['places']} in it")
     if one["revision"] is not None:
         parts.append(f"revision {one['revision']}")
     if one["rule_version"] is not None:

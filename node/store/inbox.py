@@ -26,15 +26,19 @@ _COLUMNS: Final = "i.id, i.connection_id, i.mid, i.kind, i.issue, i.payload, i.s
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message that has just been accepted into the stream. ``code`` is set when nobody needs to look at it."""
+    """A message that has just been accepted into the stream. ``code`` is set when nobody needs to look at it.
+
+    ``place`` is its number among the messages of its envelope, from 1; ``size`` its share of that envelope's bytes.
+    """
 
     epoch: int
     seq: int
+    place: int
     mid: str | None
     kind: str
     issue: str | None
-    envelope: bytes
     payload: bytes
+    size: int
     code: int | None = None
 
 
@@ -56,19 +60,19 @@ class Received:
 async def add(tx: Transaction, connection_id: int, messages: Sequence[Arrived], now_ms: int) -> None:
     """Store accepted messages, in stream order."""
     await tx.executemany(
-        "INSERT INTO inbox (connection_id, epoch, seq, mid, kind, issue, envelope, size, payload, state, code,"
-        " received_ms, done_ms) VALUES (:connection_id, :epoch, :seq, :mid, :kind, :issue, :envelope, :size, :payload,"
+        "INSERT INTO inbox (connection_id, epoch, seq, place, mid, kind, issue, size, payload, state, code,"
+        " received_ms, done_ms) VALUES (:connection_id, :epoch, :seq, :place, :mid, :kind, :issue, :size, :payload,"
         " :state, :code, :now_ms, :done_ms)",
         [
             {
                 "connection_id": connection_id,
                 "epoch": one.epoch,
                 "seq": one.seq,
+                "place": one.place,
                 "mid": None if one.mid is None else one.mid.encode(),
                 "kind": one.kind,
                 "issue": one.issue,
-                "envelope": one.envelope,
-                "size": len(one.envelope),
+                "size": one.size,
                 "payload": one.payload,
                 "state": NEW if one.code is None else DONE,
                 "code": one.code,

@@ -1,7 +1,9 @@
 """The ledger: one row for everything that was sealed, one chain of hashes a connection. Rows are added, never changed.
 
 A row's hash covers the hash before it and every column except the payload, which enters by its digest: the payload
-may be dropped later and the chain still verifies. Statements and the hash only; ``node/ledger.py`` verifies.
+may be dropped later and the chain still verifies. Messages that share an envelope share its ``head``, and each row says
+its ``place`` among so many ``places``, so that none of them can be missing.
+Statements and the hash only; ``node/ledger.py`` verifies.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ START = bytes(32)
 FILE = "blob"
 """The kind of rows about the bytes of a file; their ``mid`` is its SHA-256 in hex."""
 _CONTEXT = b"accord ledger row 1"
+_CONTEXT_SHARED = b"accord ledger row 2"
+"""For rows with a place in an envelope: the others keep the form that they always had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +40,13 @@ class Leaving:
     seq: int | None = None
     revision: int | None = None
     rule_version: int | None = None
+    place: int | None = None
+    places: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One row. ``payload`` is None where it was dropped."""
+    """One row. ``payload`` is None where it was dropped, ``place`` and ``places`` where its envelope held it alone."""
 
     connection_id: int
     number: int
@@ -60,17 +66,22 @@ class Entry:
     payload: bytes | None
     prev: bytes
     hash: bytes
+    place: int | None
+    places: int | None
 
 
 _COLUMNS = tuple(field.name for field in fields(Entry))
-_HASHED = tuple(name for name in _COLUMNS if name not in {"connection_id", "payload", "hash"})
+_SHARED = ("place", "places")
+_HASHED = tuple(name for name in _COLUMNS if name not in {"connection_id", "payload", "hash", *_SHARED})
 _LIST = ", ".join(_COLUMNS)
 _INSERT = f"INSERT INTO ledger ({_LIST}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608 - our own names
 
 
 def hash_of(values: dict[str, object]) -> bytes:
     """Return the hash of a row: every hashed column, in order, each after its length; nothing is told from empty."""
-    return tagged_hash_of_parts(_CONTEXT, *(_part(values[name]) for name in _HASHED))
+    if values["place"] is None and values["places"] is None:
+        return tagged_hash_of_parts(_CONTEXT, *(_part(values[name]) for name in _HASHED))
+    return tagged_hash_of_parts(_CONTEXT_SHARED, *(_part(values[name]) for name in (*_HASHED, *_SHARED)))
 
 
 def _part(value: object) -> bytes:
@@ -108,6 +119,8 @@ async def append(
             "payload_sha256": hashlib.sha256(row.payload).digest(),
             "payload": row.payload,
             "prev": prev,
+            "place": row.place,
+            "places": row.places,
         }
         prev = values["hash"] = hash_of(values)
         added.append(values)

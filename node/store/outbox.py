@@ -1,8 +1,9 @@
 """What waits to leave, one row a message, in the order in which it was put there.
 
 Statements only, no decisions but one: an older replica of an issue that nobody has sealed yet gives way to a newer one.
-A row is ``queued`` (plaintext only), then ``sealed`` (it has its place in the stream and its immutable bytes), then
-``acked`` (the peer has signed for it). A row that gave way is ``superseded``: no outcome will come for it.
+A row is ``queued`` (plaintext only), then ``sealed`` (an envelope of `node.store.envelopes` carries it, alone or with
+others: they share its place in the stream), then ``acked`` (the peer has signed for it). A row that gave way is
+``superseded``: no outcome will come for it.
 Times are milliseconds since 1970 UTC. ``mid`` is the text that the message carries.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from node.store.engine import Reader, Transaction
@@ -40,12 +42,11 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A row with its place in the stream and its bytes."""
+    """A row with its place in the stream."""
 
     id: int
     epoch: int
     seq: int
-    envelope: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,15 @@ async def enqueue(
     return True
 
 
+async def has(reader: Reader, connection_id: int, state: str) -> bool:
+    """Tell whether there is any row in a state; a long queue costs no more than a short one."""
+    row = await reader.fetch_one(
+        "SELECT 1 AS one FROM outbox WHERE connection_id = :connection_id AND state = :state LIMIT 1",
+        {"connection_id": connection_id, "state": state},
+    )
+    return row is not None
+
+
 async def find(reader: Reader, connection_id: int, mid: str) -> Sent | None:
     """Return the row with this message id."""
     row = await reader.fetch_one(
@@ -162,12 +172,20 @@ async def record_outcome(tx: Transaction, connection_id: int, mid: str, code: in
 
 async def next_queued(reader: Reader, connection_id: int, *, rows: int, size: int) -> list[Queued]:
     """Return the oldest queued rows: at most ``rows``, and payloads of ``size`` bytes together (at least one row)."""
+    sizes = await reader.fetch_all(  # which SQLite knows without reading the payloads
+        "SELECT id, LENGTH(payload) AS size FROM outbox WHERE connection_id = :connection_id AND state = 'queued'"
+        " ORDER BY id LIMIT :rows",
+        {"connection_id": connection_id, "rows": rows},
+    )
+    if not sizes:
+        return []
+    totals = accumulate(row["size"] for row in sizes)
+    last = max((row["id"] for row, total in zip(sizes, totals, strict=True) if total <= size), default=sizes[0]["id"])
     found = await reader.fetch_all(
-        "SELECT summed.*, link.issue_key FROM (SELECT oldest.*, SUM(LENGTH(payload)) OVER (ORDER BY id) AS total,"
-        " ROW_NUMBER() OVER (ORDER BY id) AS place FROM (SELECT id, mid, kind, payload, link_id, revision, rule_version"
-        " FROM outbox WHERE connection_id = :connection_id AND state = 'queued' ORDER BY id LIMIT :rows) AS oldest)"
-        " AS summed LEFT JOIN link ON link.id = summed.link_id WHERE total <= :size OR place = 1 ORDER BY summed.id",
-        {"connection_id": connection_id, "rows": rows, "size": size},
+        "SELECT o.id, o.mid, o.kind, o.payload, o.link_id, o.revision, o.rule_version, link.issue_key FROM outbox AS o"
+        " LEFT JOIN link ON link.id = o.link_id WHERE o.connection_id = :connection_id AND o.state = 'queued'"
+        " AND o.id <= :last ORDER BY o.id",
+        {"connection_id": connection_id, "last": last},
     )
     return [
         Queued(
@@ -185,61 +203,23 @@ async def next_queued(reader: Reader, connection_id: int, *, rows: int, size: in
 
 
 async def mark_sealed(tx: Transaction, rows: Sequence[Sealed]) -> bool:
-    """Give queued rows their place and bytes; False if one of them is not queued any more: then undo all."""
+    """Give queued rows their place; False if one of them is not queued any more: then undo all."""
     done = await tx.executemany(
-        "UPDATE outbox SET state = 'sealed', epoch = :epoch, seq = :seq, envelope = :envelope"
-        " WHERE id = :id AND state = 'queued'",
-        [{"epoch": row.epoch, "seq": row.seq, "envelope": row.envelope, "id": row.id} for row in rows],
+        "UPDATE outbox SET state = 'sealed', epoch = :epoch, seq = :seq WHERE id = :id AND state = 'queued'",
+        [{"epoch": row.epoch, "seq": row.seq, "id": row.id} for row in rows],
     )
     return done.rowcount == len(rows)
 
 
-async def sealed_after(reader: Reader, connection_id: int, epoch: int, seq: int, *, rows: int) -> list[Sealed]:
-    """Return rows of ``epoch`` with a place after ``seq``, in order, acknowledged or not: what a resend needs."""
-    found = await reader.fetch_all(
-        "SELECT id, epoch, seq, envelope FROM outbox WHERE connection_id = :connection_id AND epoch = :epoch"
-        " AND seq > :seq AND state IN ('sealed', 'acked') AND envelope IS NOT NULL ORDER BY seq LIMIT :rows",
-        {"connection_id": connection_id, "epoch": epoch, "seq": seq, "rows": rows},
-    )
-    return [Sealed(row["id"], row["epoch"], row["seq"], row["envelope"]) for row in found]
-
-
-async def unacked_bytes(reader: Reader, connection_id: int) -> int:
-    """Return the bytes of sealed envelopes that the peer has not signed for."""
-    row = await reader.fetch_one(
-        "SELECT COALESCE(SUM(LENGTH(envelope)), 0) AS size FROM outbox"
-        " WHERE connection_id = :connection_id AND state = 'sealed'",
-        {"connection_id": connection_id},
-    )
-    return 0 if row is None else int(row["size"])
-
-
-async def envelope_at(reader: Reader, connection_id: int, epoch: int, seq: int) -> bytes | None:
-    """Return the bytes that were sealed for one place, None if there are none any more."""
-    row = await reader.fetch_one(
-        "SELECT envelope FROM outbox WHERE connection_id = :connection_id AND epoch = :epoch AND seq = :seq",
-        {"connection_id": connection_id, "epoch": epoch, "seq": seq},
-    )
-    return None if row is None else row["envelope"]
-
-
-async def held_from(reader: Reader, connection_id: int, epoch: int) -> int | None:
-    """Return the lowest seq of ``epoch`` whose bytes are still here."""
-    row = await reader.fetch_one(
-        "SELECT MIN(seq) AS seq FROM outbox WHERE connection_id = :connection_id AND epoch = :epoch",
-        {"connection_id": connection_id, "epoch": epoch},
-    )
-    return None if row is None else row["seq"]
-
-
-async def mark_acked(tx: Transaction, connection_id: int, epoch: int, after: int, upto: int, now_ms: int) -> None:
-    """Note that the peer signed for every row of ``epoch`` beyond seq ``after`` and up to ``upto``."""
-    await tx.execute(
+async def mark_acked(tx: Transaction, connection_id: int, epoch: int, after: int, upto: int, now_ms: int) -> int:
+    """Note that the peer signed for every row of ``epoch`` beyond seq ``after`` and up to ``upto``; return how many."""
+    done = await tx.execute(
         # The plus keeps SQLite from going through all sealed rows instead of the few between the two places.
         "UPDATE outbox SET state = 'acked', acked_ms = :now_ms WHERE connection_id = :connection_id"
         " AND +state = 'sealed' AND epoch = :epoch AND seq > :after AND seq <= :upto",
         {"now_ms": now_ms, "connection_id": connection_id, "epoch": epoch, "after": after, "upto": upto},
     )
+    return done.rowcount
 
 
 async def mark_lost(tx: Transaction, connection_id: int, epoch: int, seq: int) -> None:
@@ -252,9 +232,12 @@ async def mark_lost(tx: Transaction, connection_id: int, epoch: int, seq: int) -
 
 
 async def requeue(tx: Transaction, connection_id: int) -> int:
-    """Take place and bytes from every sealed row, so that a new epoch can seal it again; return how many there are."""
+    """Take its place from every sealed row, so that a new epoch can seal it again; return how many there are.
+
+    The new epoch may pack them in another way.
+    """
     done = await tx.execute(
-        "UPDATE outbox SET state = 'queued', epoch = NULL, seq = NULL, envelope = NULL"
+        "UPDATE outbox SET state = 'queued', epoch = NULL, seq = NULL"
         " WHERE connection_id = :connection_id AND state = 'sealed'",
         {"connection_id": connection_id},
     )

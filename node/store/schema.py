@@ -192,8 +192,7 @@ outbox = _table(
     Column("payload", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),  # queued | sealed | acked
     Column("epoch", Integer),
-    Column("seq", Integer),
-    Column("envelope", LargeBinary),
+    Column("seq", Integer),  # of the envelope that carries it, alone or with others
     Column("created_ms", Integer, nullable=False),
     Column("acked_ms", Integer),
     Column("outcome", Integer),  # the peer's code; NULL until it said
@@ -205,17 +204,28 @@ outbox = _table(
     ids_stay_unique=True,
 )
 
+envelope = _table(  # the bytes that travel, once for all the messages in them
+    "envelope",
+    _connection_id(),
+    Column("direction", Text, nullable=False),  # tx | rx
+    Column("epoch", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),  # in it, beside it: credit is counted without opening it
+    Column("bytes", LargeBinary, nullable=False),  # as sealed, or as received
+    PrimaryKeyConstraint("connection_id", "direction", "epoch", "seq"),
+)
+
 inbox = _table(
     "inbox",
     Column("id", Integer, primary_key=True),
     _connection_id(),
     Column("epoch", Integer, nullable=False),
-    Column("seq", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),  # of the envelope that carried it
+    Column("place", Integer, nullable=False),  # among the messages of that envelope: 1, 2, 3, ...
     Column("mid", LargeBinary),
     Column("kind", Text, nullable=False),
     Column("issue", Text),  # the peer's handle: rows of one issue are applied in order
-    Column("envelope", LargeBinary, nullable=False),  # as received
-    Column("size", Integer, nullable=False),  # bytes of the envelope, beside it: credit is counted without reading it
+    Column("size", Integer, nullable=False),  # its share of the envelope's bytes: credit is counted without reading it
     Column("payload", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),  # new | waiting | held | done
     Column("code", Integer),  # the outcome, once done
@@ -223,7 +233,7 @@ inbox = _table(
     Column("due_ms", Integer, nullable=False, server_default="0"),
     Column("received_ms", Integer, nullable=False),
     Column("done_ms", Integer),
-    UniqueConstraint("connection_id", "epoch", "seq"),
+    UniqueConstraint("connection_id", "epoch", "seq", "place"),
     Index("ix_inbox_state_id", "state", "id"),
     Index("ix_inbox_connection_id_state_size", "connection_id", "state", "size"),
     Index("ix_inbox_connection_id_mid", "connection_id", "mid"),
@@ -314,6 +324,8 @@ ledger = _table(  # what was sealed, one chain of hashes a connection; rows are 
     Column("payload", LargeBinary),  # exactly as sealed; not in the hash, so that it may be dropped later
     Column("prev", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    Column("place", Integer),  # among the messages of its envelope: 1, 2, 3, ...; NULL for one alone
+    Column("places", Integer),  # how many messages that envelope carries; NULL for one alone
     PrimaryKeyConstraint("connection_id", "number"),
     Index("ix_ledger_issue_key", "issue_key"),
     Index("ix_ledger_link_id", "link_id"),

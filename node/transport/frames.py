@@ -15,7 +15,7 @@ from node.transport.channel import Channel
 from protocol import strict_json
 from protocol.ack import Ack, parse_ack
 from protocol.blob import Chunk, parse_chunk
-from protocol.envelope import Kind, Opened, open_envelope
+from protocol.envelope import Header, Kind, Opened, open_envelope
 from protocol.errors import Bad, BadContent
 from protocol.messages import (
     BlobGone,
@@ -30,19 +30,28 @@ from protocol.messages import (
     UnknownMessage,
     parse_message,
 )
+from protocol.packing import messages_of
 
 MALFORMED: Final = "malformed"
 """The kind of a row whose message could not be understood."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """One DATA envelope that verified, and what it says."""
+class Said:
+    """One message, and the row that it becomes."""
 
-    opened: Opened
     arrived: Arrived
     message: Message | None
     """None if it was not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One DATA envelope that verified, and what it says: at least one message."""
+
+    opened: Opened
+    envelope: bytes
+    said: list[Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +88,23 @@ def open_frames(channel: Channel, frames: Sequence[memoryview]) -> Frames:
 
 
 def _item(opened: Opened, envelope: bytes) -> Item:
+    try:
+        payloads = messages_of(opened)
+    except BadContent:
+        row = _row(opened.header, 1, opened.payload, len(envelope), kind=MALFORMED, code=Code.MALFORMED)
+        return Item(opened, envelope, [Said(row, None)])
+    # What the envelope is longer than its messages counts with the first of them, so that all together are its size.
+    shares = [len(payload) for payload in payloads]
+    shares[0] += len(envelope) - sum(shares)
+    numbered = enumerate(zip(payloads, shares, strict=True), start=1)
+    return Item(opened, envelope, [_read(opened, place, payload, share) for place, (payload, share) in numbered])
+
+
+def _read(opened: Opened, place: int, payload: bytes, size: int) -> Said:
     message: Message | None = None
     kind, code, mid, issue = MALFORMED, None, None, None
     try:
-        message = parse_message(opened.payload)
+        message = parse_message(payload)
         kind = message.t
     except BadContent:
         code = Code.MALFORMED
@@ -95,22 +117,36 @@ def _item(opened: Opened, envelope: bytes) -> Item:
             code = Code.APPLIED
         case UnknownMessage():
             code = Code.UNSUPPORTED if opened.header.critical else Code.IGNORED
-            mid = _mid_of(opened.payload)
+            mid = _mid_of(payload)
         case None:
-            mid = _mid_of(opened.payload)
+            mid = _mid_of(payload)
         case Outcome():
             pass
-    arrived = Arrived(
-        epoch=opened.header.epoch,
-        seq=opened.header.seq,
+    return Said(_row(opened.header, place, payload, size, kind=kind, mid=mid, issue=issue, code=code), message)
+
+
+def _row(
+    header: Header,
+    place: int,
+    payload: bytes,
+    size: int,
+    *,
+    kind: str,
+    mid: str | None = None,
+    issue: str | None = None,
+    code: Code | None = None,
+) -> Arrived:
+    return Arrived(
+        epoch=header.epoch,
+        seq=header.seq,
+        place=place,
         mid=mid,
         kind=kind,
         issue=issue,
-        envelope=envelope,
-        payload=opened.payload,
+        payload=payload,
+        size=size,
         code=None if code is None else int(code),
     )
-    return Item(opened, arrived, message)
 
 
 def _mid_of(payload: bytes) -> str | None:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from node.store import blobs, connections, inbox, links, outbox, problems, streams
+from node.store import blobs, connections, envelopes, inbox, links, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Transaction
+from node.store.envelopes import Kept
 from node.store.inbox import Arrived
 from node.transport.blobs import Written
 from node.transport.channel import Channel
@@ -20,13 +21,23 @@ from node.transport.frames import Frames, Item
 from node.transport.pairing import confirmed
 from node.transport.receipts import Allowance, Taken, our_ack, take_ack
 from protocol.ack import Ack
+from protocol.envelope import Header
 from protocol.errors import NotNow
-from protocol.messages import BlobGone, ConnClose, Message, Outcome, PairConfirm, Result, dump_message
+from protocol.messages import (
+    MAX_OUTCOMES,
+    BlobGone,
+    ConnClose,
+    Message,
+    Outcome,
+    PairConfirm,
+    Result,
+    dump_message,
+)
 from protocol.stream import Judgement, RxState, after_storing, hear, judge_data
 
 _MID_MARK: Final = "again"
 _MAX_OVER: Final = 2
-"""A peer that ignores its credit is stored up to this many times of it, then no further."""
+"""A peer that ignores its credit is stored up to this many times of it, then no further; counted in both ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,8 @@ class _Intake:
     """What is found out while messages are judged one after the other."""
 
     rx: RxState
+    room_messages: int = 0
+    room_bytes: int = 0
     items: list[Item] = field(default_factory=list)
     refused: Judgement | None = None
 
@@ -75,8 +88,10 @@ async def take_in(
     rx_before = await streams.load_rx(tx, connection.id)
     intake = _Intake(rx_before)
     if connection.state != connections.CLOSED:
-        room = _MAX_OVER * allowance.messages - (await inbox.backlog(tx, connection.id))[0]
-        _judge_all(intake, frames.data, channel.peer_version, room)
+        waiting, waiting_bytes = await inbox.backlog(tx, connection.id)
+        intake.room_messages = _MAX_OVER * allowance.messages - waiting
+        intake.room_bytes = _MAX_OVER * allowance.size - waiting_bytes
+        _judge_all(intake, frames.data, channel.peer_version)
     stored, answered = await _store_items(tx, connection, intake.items, now_ms)
     rx = hear(intake.rx, frames.ack)
     if rx != rx_before:
@@ -93,22 +108,28 @@ async def take_in(
         stored=stored,
         answered=answered,
         files=any(files),
-        closed=any(isinstance(item.message, ConnClose) for item in intake.items),
+        closed=any(isinstance(said.message, ConnClose) for item in intake.items for said in item.said),
         refused=intake.refused,
     )
 
 
-def _judge_all(intake: _Intake, items: Sequence[Item], peer_version: int, room: int) -> None:
-    """Take messages as long as each follows the one before; what does not fit is left for the sender to repeat."""
+def _judge_all(intake: _Intake, items: Sequence[Item], peer_version: int) -> None:
+    """Take envelopes as long as each follows the one before; what does not fit is left for the sender to repeat.
+
+    An envelope is taken whole while there is room for anything: one that is larger than all of the room could never be
+    taken otherwise, and would stop the stream.
+    """
     for item in items:
         header = item.opened.header
         judgement = judge_data(intake.rx, header, item.opened.base, peer_version=peer_version)
         if judgement is Judgement.DUPLICATE:
             continue
-        if judgement is not Judgement.STORE or len(intake.items) >= room:
+        if judgement is not Judgement.STORE or intake.room_messages <= 0 or intake.room_bytes <= 0:
             intake.refused = judgement
             return
         intake.rx = after_storing(intake.rx, header, item.opened.head)
+        intake.room_messages -= len(item.said)
+        intake.room_bytes -= len(item.envelope)
         intake.items.append(item)
 
 
@@ -117,40 +138,53 @@ async def _store_items(tx: Transaction, connection: Connection, items: Sequence[
 
     Return how many wait to be applied, and whether there were answers.
     """
-    mids = [item.arrived.mid for item in items if item.arrived.mid is not None]
+    mids = [said.arrived.mid for item in items for said in item.said if said.arrived.mid is not None]
     seen: dict[str, int | None] = dict(await inbox.known(tx, connection.id, mids))
     fresh: list[Arrived] = []
+    kept: list[Kept] = []
     answers: list[Result] = []
     for item in items:
-        one = item.arrived
-        if one.mid is not None and one.mid in seen:
-            if (code := seen[one.mid]) is not None:
-                answers.append(await _same_again(tx, connection, item, code))
-            continue
-        if one.mid is not None:
-            seen[one.mid] = None
-            if one.code is not None:
-                answers.append(Result(mid=one.mid, c=one.code))
-        fresh.append(one)
-        await _act(tx, connection, item.message, now_ms)
+        before = len(fresh)
+        for said in item.said:
+            one = said.arrived
+            if one.mid is not None and one.mid in seen:
+                if (code := seen[one.mid]) is not None:
+                    answers.append(await _same_again(tx, connection, one, code))
+                continue
+            if one.mid is not None:
+                seen[one.mid] = None
+                if one.code is not None:
+                    answers.append(Result(mid=one.mid, c=one.code))
+            fresh.append(one)
+            await _act(tx, connection, said.message, now_ms)
+        if len(fresh) > before:
+            header = item.opened.header
+            kept.append(Kept(header.epoch, header.seq, len(item.said), item.envelope))
     await inbox.add(tx, connection.id, fresh, now_ms)
+    await envelopes.keep(tx, connection.id, streams.RX, kept)
     if answers:
-        first = items[0].arrived
+        await _answer(tx, connection, answers, items[0].opened.header, now_ms)
+    return sum(1 for one in fresh if one.code is None), bool(answers)
+
+
+async def _answer(
+    tx: Transaction, connection: Connection, answers: Sequence[Result], first: Header, now_ms: int
+) -> None:
+    """Put outcomes into the outbox; ``first`` is the header of the first envelope taken, as no other exchange has."""
+    for start in range(0, len(answers), MAX_OUTCOMES):
         await outbox.enqueue(
             tx,
             connection_id=connection.id,
             link_id=None,
-            mid=f"{_MID_MARK}-{first.epoch:x}-{first.seq:x}",
+            mid=f"{_MID_MARK}-{first.epoch:x}-{first.seq:x}" + (f"-{start:x}" if start else ""),
             kind="outcome",
-            payload=dump_message(Outcome(results=tuple(answers))),
+            payload=dump_message(Outcome(results=tuple(answers[start : start + MAX_OUTCOMES]))),
             now_ms=now_ms,
         )
-    return sum(1 for one in fresh if one.code is None), bool(answers)
 
 
-async def _same_again(tx: Transaction, connection: Connection, item: Item, code: int) -> Result:
+async def _same_again(tx: Transaction, connection: Connection, one: Arrived, code: int) -> Result:
     """Answer a message that was settled before, with our handle, since a restored sender has forgotten that as well."""
-    one = item.arrived
     link = await links.find(tx, connection.id, twin=one.issue) if one.issue is not None else None
     return Result(mid=one.mid or "", c=code, issue=None if link is None else link.handle)
 

@@ -1,7 +1,8 @@
 """From queued rows to sealed bytes, and from sealed bytes to one request. Never sends, never waits for the peer.
 
 Sealing is late: a row gets its place in the stream only when there is credit to send it, so that what was replaced in
-the meantime never leaves. Sealing happens beside the database; the commit notices if the stream moved meanwhile.
+the meantime never leaves. What waits then shares envelopes, in its order; nothing waits for company. Sealing happens
+beside the database; the commit notices if the stream moved meanwhile.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from itertools import accumulate, takewhile
 from typing import Final
 
 from node.clock import Clock
-from node.store import connections, ledger, outbox, streams
+from node.store import connections, envelopes, ledger, outbox, streams
 from node.store.engine import Reader, Store, Transaction
+from node.store.envelopes import Kept
 from node.store.ledger import Leaving
 from node.store.outbox import Queued, Sealed
 from node.transport.blobs import BlobFolder
@@ -30,47 +33,42 @@ from protocol.envelope import MIN_ENVELOPE, Kind, Slot, seal_envelope
 from protocol.envelope import Sealed as SealedEnvelope
 from protocol.framing import FRAME_OVERHEAD, join_frames
 from protocol.messages import BlobGone, dump_message
-from protocol.stream import TxState, after_sealing, may_seal, next_slot
+from protocol.packing import next_envelopes, pack
+from protocol.stream import TxState, after_sealing, next_slot
 
-_BASE: Final = 48
 _BATCH_BYTES: Final = MAX_EXCHANGE - (64 << 10)
 """Leaves room for the receipt that comes first."""
 _CHUNK_ENVELOPE: Final = MIN_ENVELOPE + FRAME_OVERHEAD + 36 + CHUNK_BYTES
 _CLOSE: Final = "conn.close"
-_AHEAD: Final = 2 * MAX_DATA
-"""Envelopes without a receipt: what is on its way, and as many again sealed meanwhile for the next request."""
+_BATCH: Final = 256
+"""Messages that are sealed at a time, as far as one request holds them."""
+_AHEAD: Final = 2 * _BATCH
+"""Messages without a receipt: what is on its way, and as many again sealed meanwhile for the next request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One exchange, ready to be posted."""
+    """One exchange, ready to be posted: its bytes, and how many DATA and BLOB envelopes are in them."""
 
     body: bytes
-    messages: int
+    data: int
     chunks: int
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """What waits on one connection."""
-
-    queued: bool
-    unacked: bool
-    credit: bool
-    """Whether the peer would take one message more."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Batch:
+    """Rows by envelope, and the stream that they continue."""
+
     sending: TxState
-    rows: list[Queued]
+    envelopes: list[list[Queued]]
 
 
 @dataclass(frozen=True, slots=True)
 class _SealedBatch:
-    """Rows with their bytes, what the ledger notes of each, and the stream after them."""
+    """Rows with their place, their envelopes, what the ledger notes of each row, and the stream after them."""
 
     rows: list[Sealed]
+    envelopes: list[Kept]
     leaving: list[Leaving]
     after: TxState
 
@@ -101,23 +99,10 @@ class Outgoing:
         self._sealed = sealed
         self._crash_point = crash_point
 
-    async def backlog(self, connection_id: int) -> Backlog:
-        """Look what waits on a connection."""
-
-        async def look(reader: Reader) -> Backlog:
-            waiting = await outbox.waiting(reader, connection_id)
-            sending = await streams.load_tx(reader, connection_id)
-            credit = sending is not None and may_seal(
-                sending, unacked_bytes=await outbox.unacked_bytes(reader, connection_id), size=MIN_ENVELOPE
-            )
-            return Backlog(waiting.queued > 0, waiting.sealed > 0, credit)
-
-        return await self._store.read(look)
-
     async def seal(self, channel: Channel) -> int:
         """Give queued messages their place in the stream and their bytes, as many as credit allows for one request."""
         batch = await self._store.read(lambda reader: _next_batch(reader, channel.connection_id))
-        if not batch.rows:
+        if not batch.envelopes:
             return 0
         loop = asyncio.get_running_loop()
         sealed = await loop.run_in_executor(self._crypto, _seal, channel, batch, self._clock)
@@ -136,7 +121,7 @@ class Outgoing:
         Without ``messages`` it is the receipt alone.
         """
 
-        async def look(reader: Reader) -> tuple[Ack | None, list[Sealed]]:
+        async def look(reader: Reader) -> tuple[Ack | None, list[bytes]]:
             connection = await connections.get(reader, channel.connection_id)
             sending = await streams.load_tx(reader, channel.connection_id)
             if connection is None or sending is None:
@@ -145,14 +130,16 @@ class Outgoing:
             ack = await our_ack(reader, connection, sending, receiving, self._allowance)
             if not messages:
                 return ack, []
-            rows = await outbox.sealed_after(reader, connection.id, sending.epoch, sending.acked, rows=MAX_DATA)
-            return ack, rows
+            sealed = await envelopes.after(
+                reader, connection.id, sending.epoch, sending.acked, limit=MAX_DATA, size=MAX_EXCHANGE
+            )
+            return ack, sealed
 
-        ack, rows = await self._store.read(look)
+        ack, sealed = await self._store.read(look)
         if ack is None:
             return Request(b"", 0, 0)
         loop = asyncio.get_running_loop()
-        request, given = await loop.run_in_executor(self._crypto, self._assemble, channel, ack, rows, asked)
+        request, given = await loop.run_in_executor(self._crypto, self._assemble, channel, ack, sealed, asked)
         if given:
             await self._store.write(
                 lambda tx: ledger.append(
@@ -190,10 +177,10 @@ class Outgoing:
         )
 
     def _assemble(
-        self, channel: Channel, ack: Ack, rows: Sequence[Sealed], asked: dict[str, Ranges]
+        self, channel: Channel, ack: Ack, sealed: Sequence[bytes], asked: dict[str, Ranges]
     ) -> tuple[Request, list[Leaving]]:
         """Return the request, and what the ledger notes of the files in it: receipts hold nothing of an issue."""
-        envelopes = [
+        frames = [
             seal_envelope(
                 channel.sealing,
                 Slot(Kind.ACK),
@@ -202,27 +189,27 @@ class Outgoing:
                 random_bytes=self._clock.random_bytes,
             ).envelope
         ]
-        left = MAX_EXCHANGE - len(envelopes[0]) - FRAME_OVERHEAD
-        for row in rows:
-            left -= len(row.envelope) + FRAME_OVERHEAD
+        left = MAX_EXCHANGE - len(frames[0]) - FRAME_OVERHEAD
+        for envelope in sealed:
+            left -= len(envelope) + FRAME_OVERHEAD
             if left < 0:
                 break
-            envelopes.append(row.envelope)
-        messages = len(envelopes) - 1
+            frames.append(envelope)
+        data = len(frames) - 1
         given: list[Leaving] = []
         for sha256, ranges in asked.items():
             chunks: dict[int, bytes] = {}
             for index in indexes(ranges):
                 left -= _CHUNK_ENVELOPE
-                if left < 0 or len(envelopes) > MAX_DATA:
+                if left < 0 or len(frames) > MAX_DATA:
                     break
                 chunk = self._seal_chunk(channel, sha256, index)
                 if chunk is not None:
-                    envelopes.append(chunk.envelope)
+                    frames.append(chunk.envelope)
                     chunks[index] = chunk.head
             if chunks:
                 given.append(_file_leaving(sha256, chunks, self._clock.now_ms()))
-        return Request(join_frames(envelopes), messages, len(envelopes) - 1 - messages), given
+        return Request(join_frames(frames), data, len(frames) - 1 - data), given
 
     def _seal_chunk(self, channel: Channel, sha256: str, index: int) -> SealedEnvelope | None:
         chunk = self._files.read_chunk(channel.connection_id, sha256, index)
@@ -245,54 +232,62 @@ def _file_leaving(sha256: str, chunks: dict[int, bytes], now_ms: int) -> Leaving
 
 
 async def _next_batch(reader: Reader, connection_id: int) -> _Batch:
-    """Choose the oldest queued rows that fit one request and the credit that is left."""
+    """Choose the oldest queued rows that fit one request and the credit that is left, envelope by envelope."""
     sending = await streams.load_tx(reader, connection_id)
     if sending is None:
         return _Batch(TxState(0, 0, b""), [])
-    room = min(MAX_DATA, _AHEAD - (sending.sealed - sending.acked))
+    unacked, unacked_bytes = await envelopes.unacked(reader, connection_id, sending.epoch, sending.acked)
+    room = min(_BATCH, _AHEAD - unacked)
     if room <= 0:
         return _Batch(sending, [])
     waiting = await outbox.next_queued(reader, connection_id, rows=room, size=_BATCH_BYTES - room * MIN_ENVELOPE)
-    unacked = await outbox.unacked_bytes(reader, connection_id)
-    chosen: list[Queued] = []
-    state = sending
-    for row in waiting:
-        size = MIN_ENVELOPE + len(row.payload) + (_BASE if state.sealed == 0 else 0)
+    if waiting and waiting[0].kind == _CLOSE:
         # A closed connection needs no credit to say so: it is the last that the peer will store.
-        if row.kind != _CLOSE and not may_seal(state, unacked_bytes=unacked, size=size):
-            break
-        chosen.append(row)
-        unacked += size
-        state = replace(state, sealed=state.sealed + 1)
-    return _Batch(sending, chosen)
+        return _Batch(sending, [waiting[:1]])
+    rows = list(takewhile(lambda row: row.kind != _CLOSE, waiting))
+    counts = next_envelopes(
+        sending, [len(row.payload) for row in rows], unacked_messages=unacked, unacked_bytes=unacked_bytes
+    )
+    ends = list(accumulate(counts))
+    return _Batch(sending, [rows[end - count : end] for end, count in zip(ends, counts, strict=True)])
 
 
 def _seal(channel: Channel, batch: _Batch, clock: Clock) -> _SealedBatch:
     state = batch.sending
-    rows: list[Sealed] = []
-    leaving: list[Leaving] = []
+    sealed = _SealedBatch([], [], [], state)
     now_ms = clock.now_ms()
-    for row in batch.rows:
+    for rows in batch.envelopes:
         slot = next_slot(state)
-        one = seal_envelope(channel.sealing, slot, row.payload, now_ms=now_ms, random_bytes=clock.random_bytes)
-        rows.append(Sealed(row.id, slot.epoch, slot.seq, one.envelope))
-        leaving.append(
-            Leaving(
-                at_ms=now_ms,
-                kind=row.kind,
-                head=one.head,
-                payload=row.payload,
-                link_id=row.link_id,
-                issue_key=row.issue_key,
-                mid=row.mid,
-                epoch=slot.epoch,
-                seq=slot.seq,
-                revision=row.revision,
-                rule_version=row.rule_version,
-            )
+        one = seal_envelope(
+            channel.sealing,
+            slot,
+            pack([row.payload for row in rows]),
+            now_ms=now_ms,
+            random_bytes=clock.random_bytes,
+            several=len(rows) > 1,
         )
+        sealed.envelopes.append(Kept(slot.epoch, slot.seq, len(rows), one.envelope))
+        for place, row in enumerate(rows, start=1):
+            sealed.rows.append(Sealed(row.id, slot.epoch, slot.seq))
+            sealed.leaving.append(
+                Leaving(
+                    at_ms=now_ms,
+                    kind=row.kind,
+                    head=one.head,
+                    payload=row.payload,
+                    link_id=row.link_id,
+                    issue_key=row.issue_key,
+                    mid=row.mid,
+                    epoch=slot.epoch,
+                    seq=slot.seq,
+                    revision=row.revision,
+                    rule_version=row.rule_version,
+                    place=place if len(rows) > 1 else None,
+                    places=len(rows) if len(rows) > 1 else None,
+                )
+            )
         state = after_sealing(state, one.head)
-    return _SealedBatch(rows, leaving, state)
+    return replace(sealed, after=state)
 
 
 async def _keep(tx: Transaction, channel: Channel, before: TxState, sealed: _SealedBatch) -> None:
@@ -303,6 +298,7 @@ async def _keep(tx: Transaction, channel: Channel, before: TxState, sealed: _Sea
         raise _Moved
     if not await outbox.mark_sealed(tx, sealed.rows):
         raise _Moved
+    await envelopes.keep(tx, connection_id, streams.TX, sealed.envelopes)
     await ledger.append(
         tx, connection_id, conn=channel.sealing.conn, peer_node_key=channel.peer_node_key, rows=sealed.leaving
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from node.store import blobs, connections, cursors, inbox, outbox, problems, streams
+from node.store import blobs, connections, cursors, envelopes, inbox, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Transaction
 from protocol.ack import DEFAULT_BYTES, DEFAULT_MESSAGES, Ack
@@ -45,16 +45,17 @@ async def take_ack(
     """Judge a receipt and store what follows from it."""
     verdict = await _judge(tx, connection.id, before, ack, now_ms=now_ms, fresh_nonce=fresh_nonce)
     state = verdict.state
+    delivered = 0
     match verdict.effect:
         case AckEffect.ACKED:
             if state.acked > before.acked:
-                await outbox.mark_acked(tx, connection.id, state.epoch, before.acked, state.acked, now_ms)
+                delivered = await outbox.mark_acked(tx, connection.id, state.epoch, before.acked, state.acked, now_ms)
         case AckEffect.RESEND:
             await outbox.mark_lost(tx, connection.id, state.epoch, state.acked)
         case AckEffect.NEW_EPOCH:
-            await outbox.requeue(tx, connection.id)
+            await _begin_anew(tx, connection)
         case AckEffect.RESYNC:
-            await outbox.requeue(tx, connection.id)
+            await _begin_anew(tx, connection)
             await cursors.write(tx, cursors.resync(connection.id), str(now_ms))
         case AckEffect.STOP | AckEffect.NEEDS_STATEMENT:
             await connections.set_state(tx, connection.id, connections.DEACTIVATED)
@@ -64,8 +65,13 @@ async def take_ack(
         await problems.report(tx, _told(connection, verdict), now_ms=now_ms)
     if state != before:
         await streams.save_tx(tx, connection.id, state)
-    delivered = max(0, state.acked - before.acked) if verdict.effect is AckEffect.ACKED else 0
     return Taken(verdict.effect, state, dict(ack.bl), delivered)
+
+
+async def _begin_anew(tx: Transaction, connection: Connection) -> None:
+    """Let a new epoch seal what is not acknowledged; the envelopes of the one that ends are never sent again."""
+    await outbox.requeue(tx, connection.id)
+    await envelopes.drop_ours(tx, connection.id)
 
 
 async def _judge(
@@ -74,11 +80,11 @@ async def _judge(
     theirs = ack.rx.position
     head_there = None
     if theirs.epoch == before.epoch and 0 < theirs.seq < before.sealed:
-        envelope = await outbox.envelope_at(tx, connection_id, theirs.epoch, theirs.seq)
+        envelope = await envelopes.at(tx, connection_id, theirs.epoch, theirs.seq)
         head_there = None if envelope is None else head_of(envelope)
     held_from = before.sealed + 1
     if theirs.epoch < before.epoch or theirs.seq < before.acked:  # only a loss asks for it
-        held_from = await outbox.held_from(tx, connection_id, before.epoch) or held_from
+        held_from = await envelopes.held_from(tx, connection_id, before.epoch) or held_from
     return judge_ack(
         before, ack, head_there=head_there, held_from=held_from, now=now_ms // 1000, fresh_nonce=fresh_nonce
     )

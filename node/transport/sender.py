@@ -14,7 +14,7 @@ from typing import Final
 
 from node.clock import Clock
 from node.errors import AccordError, PeerError
-from node.store import blobs, connections, problems, streams
+from node.store import blobs, connections, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Store, Transaction
 from node.store.errors import StoreClosed
@@ -59,6 +59,10 @@ class Work:
     peer: Peer
     wanted: frozenset[str]
     """Files of the peer's that are not all here."""
+    queued: bool
+    """Whether messages wait to be sealed."""
+    unacked: bool
+    """Whether messages wait for the peer's receipt."""
 
 
 class Sender:
@@ -155,7 +159,13 @@ class Sender:
         if connection is None:
             return None
         wanted = await blobs.wanted(reader, self._id, limit=MAX_BLOBS)
-        return Work(connection, await streams.peer(reader, self._id), frozenset(blob.sha256 for blob in wanted))
+        return Work(
+            connection,
+            await streams.peer(reader, self._id),
+            frozenset(blob.sha256 for blob in wanted),
+            queued=await outbox.has(reader, self._id, outbox.QUEUED),
+            unacked=await outbox.has(reader, self._id, outbox.SEALED),
+        )
 
     async def _pair(self, connection: Connection) -> bool:
         """Ask the inviter, if we are still waiting for its answer; tell whether that changed anything."""
@@ -168,11 +178,10 @@ class Sender:
 
     async def _talk(self, channel: Channel, work: Work, now_ms: int) -> float:
         sends = work.connection.state != connections.DEACTIVATED
-        backlog = await self._outgoing.backlog(self._id)
-        if sends and backlog.queued and not backlog.unacked and await self._outgoing.seal(channel):
-            backlog = replace(backlog, unacked=True)
-        if not self._has_reason(work, now_ms, sends=sends, unacked=backlog.unacked):
-            return self._idle(queued=backlog.queued and sends, now_ms=now_ms, peer=work.peer)
+        if sends and work.queued and not work.unacked and await self._outgoing.seal(channel):
+            work = replace(work, unacked=True)
+        if not self._has_reason(work, now_ms, sends=sends):
+            return self._idle(queued=work.queued and sends, now_ms=now_ms, peer=work.peer)
         try:
             request, accepted = await self._exchange(channel, work, sends=sends)
         except PeerError as error:
@@ -180,9 +189,9 @@ class Sender:
             return await self._failed(work, error)
         return self._next(request, accepted)
 
-    def _has_reason(self, work: Work, now_ms: int, *, sends: bool, unacked: bool) -> bool:
+    def _has_reason(self, work: Work, now_ms: int, *, sends: bool) -> bool:
         """Tell whether there is anything to say to the peer now."""
-        if self._speak or (sends and (unacked or self._asked)):
+        if self._speak or (sends and (work.unacked or self._asked)):
             return True
         if now_ms - max(work.peer.last_heard_ms or 0, work.connection.created_ms) >= HEARTBEAT_MS:
             return True
@@ -241,7 +250,7 @@ class Sender:
         raise failure
 
     def _next(self, request: Request, accepted: Accepted) -> float:
-        moved = accepted.taken.delivered or request.chunks or not request.messages
+        moved = accepted.taken.delivered or request.chunks or not request.data
         self._fruitless = 0 if moved else self._fruitless + 1
         if accepted.taken.delivered:
             self._polls = 0

@@ -17,7 +17,7 @@ from aiohttp import web
 from node.clock import Clock
 from node.errors import AccordError
 from node.keys import KeyFolder
-from node.store import blobs, connections, inbox, outbox, streams
+from node.store import blobs, connections, envelopes, inbox, outbox, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Store, Transaction
 from node.transport.blobs import BlobFolder
@@ -224,6 +224,7 @@ class Transport:
             for connection in await connections.every(tx):
                 await outbox.prune(tx, connection.id, before_ms=now_ms - KEEP_SENT_MS, keep=KEEP_SENT_ROWS)
                 await inbox.prune(tx, connection.id, before_ms=now_ms - KEEP_RECEIVED_MS)
+                await envelopes.prune(tx, connection.id)
 
         await self._store.write(prune_rows)
         for connection_id, sha256 in await self._store.read(

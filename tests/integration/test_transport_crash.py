@@ -85,6 +85,7 @@ async def test_every_message_arrives_once_and_in_order(pair: Pair, side: str, pl
     pair.alice.transport.wake(hers.id)
     await until(lambda: all_said(pair))
     assert await pair.bob.issues() == [f"i{number}" for number in range(6)]
+    assert max(await pair.bob.envelopes("rx")) >= 3, "messages that waited together shared an envelope"
     assert await pair.alice.issues() == ["b1"]
     assert await pair.alice.problems() == []
     assert await pair.bob.problems() == []

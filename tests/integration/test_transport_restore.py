@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from node.store import cursors
+from node.ledger import Ledger
+from node.store import cursors, envelopes
 from node.store.connections import Connection
 from node.store.cursors import resync
 from node.store.engine import restore
@@ -129,6 +131,7 @@ async def test_a_receiver_restored_beyond_what_is_kept_asks_for_everything(pair:
     await pair.alice.say(pair.hers.id, 2, 3)
     await pair.quiet()
     await pair.alice.store.write(lambda tx: tx.execute("DELETE FROM outbox WHERE state = 'acked'"))
+    await pair.alice.store.write(lambda tx: envelopes.prune(tx, pair.hers.id))
     await pair.restore(pair.bob, backup)
     await pair.alice.say(pair.hers.id, 4)
     await until(lambda: pair.alice.resyncs)
@@ -197,3 +200,45 @@ async def test_a_node_whose_copy_was_stopped_goes_on_when_people_say_so(pair: Pa
         assert await node.state("Blue_to_Green") == "active"
     finally:
         await twin.stop()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_backups_restored_at_any_time_lose_and_double_nothing(pair: Pair, seed: int) -> None:
+    """Messages of all sizes, one or a hundred at a time; after a restore they are packed in other ways than before."""
+    chance = random.Random(seed)
+    said = {"alice": 1, "bob": 1}
+    sides = {"alice": (pair.alice, pair.hers.id, "i"), "bob": (pair.bob, pair.his.id, "b")}
+    backups = {name: await pair.back_up(node) for name, (node, _, _) in sides.items()}
+    for _ in range(8):
+        name = chance.choice(list(sides))
+        node, connection_id, issue = sides[name]
+        if chance.random() < 0.3:
+            pair.alice.clock.ahead_ms += 2 * 3_600_000  # two restores within an hour would be two copies
+            pair.bob.clock.ahead_ms = pair.alice.clock.ahead_ms
+            await pair.restore(node, backups[name])
+            # Its tracker forgot nothing: all of it is looked at again, and what is known has its old id.
+            await node.say(connection_id, *range(1, said[name] + 1), issue=issue)
+        else:
+            more = chance.choice([1, 2, 10, 100])
+            await node.say(connection_id, *range(said[name] + 1, said[name] + more + 1), issue=issue)
+            said[name] += more
+        if chance.random() < 0.5:
+            await pair.quiet()
+        if chance.random() < 0.2:
+            (pair.folder / f"{node.name}.backup").unlink()
+            backups[name] = await pair.back_up(node)
+    for name, (node, connection_id, issue) in sides.items():
+        await node.say(connection_id, *range(1, said[name] + 1), issue=issue)
+
+    async def all_there() -> bool:
+        hers, his = await pair.alice.issues(), await pair.bob.issues()
+        return len(hers) >= said["bob"] and len(his) >= said["alice"]
+
+    await until(all_there)
+    await pair.quiet()
+    assert sorted(await pair.bob.issues()) == sorted(f"i{number}" for number in range(1, said["alice"] + 1))
+    assert sorted(await pair.alice.issues()) == sorted(f"b{number}" for number in range(1, said["bob"] + 1))
+    assert "Stop" not in {*await pair.alice.problems(), *await pair.bob.problems()}
+    for node in (pair.alice, pair.bob):
+        book = Ledger(node.store, node.keys.node_key(), node.folder, node.clock)
+        assert not [chain.broken for chain in (await book.verify()).chains if chain.broken]

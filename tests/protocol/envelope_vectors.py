@@ -50,9 +50,16 @@ class Maker:
     """Makes one envelope from Alice to Bob; every field, key and context can be replaced to make a bad one."""
 
     def __init__(
-        self, name: str, payload: bytes = b'{"t":"pair.confirm"}', base: bytes | None = None, **fields: Any
+        self,
+        name: str,
+        payload: bytes = b'{"t":"pair.confirm"}',
+        base: bytes | None = None,
+        several: list[bytes] | None = None,
+        **fields: Any,
     ) -> None:
-        self.name, self.payload, self.base = name, payload, base
+        if several is not None:
+            payload = b"".join(struct.pack(">I", len(one)) + one for one in several)
+        self.name, self.payload, self.base, self.several = name, payload, base, several
         self.fields: dict[str, Any] = {
             "magic": b"ACC1",
             "suite": 1,
@@ -71,7 +78,7 @@ class Maker:
         } | fields
         self.signer, self.recipient = ALICE_SK, BOB_EK
         self.sign_context, self.seal_context = b"ACC1 sig\0", b"ACC1 seal\0"
-        self.codec = b"\0" if base is None else b"\1" + base
+        self.codec = bytes([(base is not None) + 2 * (several is not None)]) + (base or b"")
         self.after_seal: dict[str, Any] = {}
 
     def build(self) -> bytes:
@@ -106,7 +113,37 @@ def good_envelopes() -> list[Maker]:
         Maker("chunk", kind=4, epoch=0, seq=1, prev=bytes(32), payload=sha(b"file") + bytes(4) + b"file"),
         Maker("largest sequence number", seq=(1 << 53) - 1),
         Maker("no time", ts=0),
+        Maker("several messages", several=[b'{"t":"pair.confirm"}', b'{"t":"conn.close"}', b"not JSON"]),
+        Maker("several messages, first of an epoch", several=[b"a", b"bb"], base=start, seq=1, prev=bytes(32)),
+        Maker("several messages, only one", several=[b'{"t":"pair.confirm"}']),
+        Maker("several messages, as many as allowed", several=[b"%d" % number for number in range(64)]),
+        *(
+            cut_wrongly(f"several messages, cut wrongly: {name}", payload)
+            for name, payload in {
+                "none": b"",
+                "half a length": b"\0\0",
+                "an empty one": struct.pack(">IcI", 1, b"a", 0),
+                "beyond the end": struct.pack(">IcI", 1, b"a", 9) + b"bbbb",
+                "bytes left over": struct.pack(">Ic", 1, b"a") + b"bbb",
+                "longest length": b"\xff" * 4 + b"a" * 9,
+                "one more than allowed": struct.pack(">Ic", 1, b"a") * 65,
+            }.items()
+        ),
     ]
+
+
+def cut_wrongly(name: str, payload: bytes) -> Maker:
+    """Return an envelope that verifies and takes its place, with a payload that cannot be cut into messages."""
+    maker = Maker(name, payload=payload)
+    maker.codec = b"\2"
+    return maker
+
+
+def messages_of(maker: Maker) -> list[str] | None:
+    """Return what a DATA envelope says, message by message, or None if it cannot be cut."""
+    if maker.fields["kind"] != 1 or (maker.several is None and maker.codec[0] & 2):
+        return None
+    return [one.hex() for one in maker.several or [maker.payload]]
 
 
 def an_ack() -> dict[str, Any]:
@@ -147,6 +184,7 @@ def envelopes() -> Vectors:
                 "head": sha(b"ACC1 head\0", data[:168]).hex(),
                 "base": None if maker.base is None else maker.base.hex(),
                 "payload": maker.payload.hex(),
+                "messages": messages_of(maker),
             }
         )
     whole = Maker("second", payload=b'{"t":"pair.confirm"}').build()
@@ -217,7 +255,12 @@ def envelopes() -> Vectors:
     bad["signed in the context of a statement"] = made("s", changed(sign_context=b"ACC1 keys\0"))
     bad["sealed to another key under the pinned id"] = made("t", changed(recipient=MALLORY_EK))
     bad["sealed without a context"] = made("u", changed(seal_context=b""))
-    bad["codec unknown"] = made("v", changed(codec=b"\2"))
+    bad["codec unknown"] = made("v", changed(codec=b"\4"))
+    bad["codec unknown, highest bit"] = made("codec 128", changed(codec=b"\x80"))
+    bad["codec unknown, for several messages"] = made("codec 6", changed(codec=b"\6"))
+    bad["codec without the base, for several messages"] = made("codec 3", changed(codec=b"\3"))
+    bad["codec of a receipt, for several messages"] = made_in(Maker("y", kind=2, epoch=0, seq=0, prev=bytes(32)))
+    bad["codec of a chunk, for several messages"] = made_in(Maker("z", kind=4, epoch=0, seq=1, prev=bytes(32)))
     bad["no codec"] = made("w", changed(codec=b"", payload=b""))
     truncated_base = Maker("x", seq=1, prev=bytes(32), payload=b"")
     truncated_base.codec = b"\1" + bytes(47)
@@ -239,6 +282,12 @@ def envelopes() -> Vectors:
 def made(name: str, change: Callable[[Maker], None]) -> bytes:
     maker = Maker(name)
     change(maker)
+    return maker.build()
+
+
+def made_in(maker: Maker) -> bytes:
+    """Build it with the codec of several messages."""
+    maker.codec = b"\2"
     return maker.build()
 
 

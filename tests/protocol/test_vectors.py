@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from protocol import handshake, pairing, strict_json
 from protocol.ack import parse_ack
 from protocol.envelope import HEADER_BYTES, Kind, OpeningKeys, open_envelope
-from protocol.errors import Bad
+from protocol.errors import Bad, BadContent
 from protocol.fingerprint import fingerprint, parse_fingerprint
 from protocol.identity import ConnectionKeys, NodeKey, SignedStatement, verify_statement
 from protocol.invitation import Invitation, commit_to
 from protocol.keys import check_ed25519, check_x25519, key_id
 from protocol.messages import message_id
+from protocol.packing import messages_of
 from protocol.primitives import HPKE, from_base64url
 from tests.protocol import make_vectors
 from tests.protocol.by_hand import b64
@@ -197,6 +198,11 @@ def test_good_envelopes_open(row: Row) -> None:
         assert getattr(opened.header, name).hex() == row["fields"][name]
     if opened.header.kind == Kind.ACK:
         assert parse_ack(opened.payload).rx.s == 812
+    if opened.header.kind == Kind.DATA and row["messages"] is None:
+        with pytest.raises(BadContent):
+            messages_of(opened)
+    elif opened.header.kind == Kind.DATA:
+        assert [one.hex() for one in messages_of(opened)] == row["messages"]
 
 
 @pytest.mark.parametrize("row", named(ENVELOPES["bad"]))
@@ -310,4 +316,4 @@ def test_a_second_implementation_agrees_on_every_vector() -> None:
 def test_an_envelope_of_the_second_implementation_opens() -> None:
     """What the other one seals, this one opens."""
     opened = open_envelope(bobs_keys(), bytes.fromhex(second_implementation("seal").strip()))
-    assert opened.payload == b'{"t":"conn.close"}'
+    assert messages_of(opened) == [b'{"t":"pair.confirm"}', b'{"t":"conn.close"}']

@@ -251,12 +251,26 @@ function openEnvelope(data, keys) {
   const plain = hpkeOpen(keys.recipientPrivate, cat(ascii("ACC1 seal\0"), data.subarray(0, 136)), body);
   need(same(sha(ascii("ACC1 commit\0"), plain), data.subarray(104, 136)), "commitment");
   const first = kind === 1 && seq === 1n;
-  need(plain.length >= (first ? 81 : 33) && plain[32] === (first ? 1 : 0), "codec");
+  const several = kind === 1 && plain.length > 32 && (plain[32] & 2) !== 0;
+  need(plain.length >= (first ? 81 : 33) && plain[32] === (first ? 1 : 0) + (several ? 2 : 0), "codec");
+  const payload = plain.subarray(first ? 81 : 33);
   return { head: sha(ascii("ACC1 head\0"), data.subarray(0, 168)), base: first ? plain.subarray(33, 81) : null,
-    payload: plain.subarray(first ? 81 : 33), seq };
+    payload, seq, messages: kind !== 1 ? null : several ? cutMessages(payload) : [payload] };
+}
+function cutMessages(payload) {  // null: takes its place in the stream as one malformed message
+  const messages = [];
+  for (let at = 0; at < payload.length;) {
+    if (at + 4 > payload.length || messages.length === 64) return null;
+    const start = at + 4, end = start + payload.readUInt32BE(at);
+    if (end === start || end > payload.length) return null;
+    messages.push(payload.subarray(start, end));
+    at = end;
+  }
+  return messages.length ? messages : null;
 }
 function sealEnvelope(keys, signerPrivate, { kind = 1, epoch, seq, prev, payload }) {
-  const plain = cat(randomBytes(32), Buffer.from([0]), payload);
+  const several = Array.isArray(payload);
+  const plain = cat(randomBytes(32), Buffer.from([several ? 2 : 0]), several ? framed(...payload) : payload);
   const head = Buffer.alloc(168);
   head.write("ACC1", "latin1");
   head.set([1, kind, keys.dir, 0], 4);
@@ -277,7 +291,7 @@ const e = load("envelopes");
 const keys = { conn: hex(e.keys.conn), dir: e.keys.dir, signer: hex(e.keys.signer_public),
   recipient: hex(e.keys.recipient_public), recipientPrivate: box(hex(e.keys.recipient_private)) };
 if (mode === "seal") {
-  const payload = Buffer.from('{"t":"conn.close"}');
+  const payload = ['{"t":"pair.confirm"}', '{"t":"conn.close"}'].map((one) => Buffer.from(one));
   const envelope = sealEnvelope(keys, signer(hex(e.keys.signer_private)), { epoch: 4294967297n, seq: 2n, prev: sha(ascii("x")), payload });
   console.log(envelope.toString("hex"));
   process.exit(0);
@@ -327,7 +341,8 @@ for (const row of j.good) expect(`JSON ${row.name}`, true, () => (parseStrict(fr
 for (const row of j.bad) expect(`JSON ${row.name}`, false, () => parseStrict(fromB64(row.bytes)));
 for (const row of e.good) expect(`envelope ${row.name}`, true, () => {
   const o = openEnvelope(hex(row.envelope), keys);
-  return o.payload.toString("hex") === row.payload && o.head.toString("hex") === row.head && (o.base?.toString("hex") ?? null) === row.base && String(o.seq) === row.fields.seq;
+  return o.payload.toString("hex") === row.payload && o.head.toString("hex") === row.head && (o.base?.toString("hex") ?? null) === row.base && String(o.seq) === row.fields.seq
+    && JSON.stringify(o.messages?.map((one) => one.toString("hex")) ?? null) === JSON.stringify(row.messages);
 });
 for (const row of e.bad) expect(`envelope ${row.name}`, false, () => openEnvelope(hex(row.envelope), keys));
 for (const row of load("message_ids").mids) expect("message id", true, () =>

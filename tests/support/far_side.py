@@ -1,7 +1,7 @@
 """Bob's node and a bare floor in a process of their own, for benches: two organisations do not share an interpreter.
 
 Run as ``python -m tests.support.far_side FOLDER``; prints one JSON line with its addresses, then takes commands, one a
-line: ``accept CODE`` and ``settle``, and answers each with one JSON line. Ends with its standard input.
+line: ``accept CODE``, ``settle`` and ``cpu``, and answers each with one JSON line. Ends with its standard input.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,6 +62,8 @@ async def main(folder: Path) -> None:
             if line[0] == "accept":
                 connection = await bob.connections.accept(line[1], project="SC")
                 _say({"name": connection.name})
+            elif line[0] == "cpu":
+                _say({"seconds": time.process_time()})
             else:
                 count = len(await bob.issues())
                 await bob.store.write(lambda tx: tx.execute("UPDATE inbox SET state = 'done', code = 0"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from protocol.ack import Ack, dump_ack, parse_ack
 from protocol.envelope import Kind, Slot, open_envelope, seal_envelope
+from protocol.packing import messages_of, next_envelopes, pack
 from protocol.stream import (
     START,
     AckEffect,
@@ -23,14 +24,15 @@ from protocol.stream import (
     judge_ack,
     judge_data,
     make_ack,
-    may_seal,
     next_slot,
     renewed,
     start_tx,
 )
 from tests.support.paired import Side, seeded
 
-CREDIT = 3
+CREDIT = 5
+CREDIT_BYTES = 1_000
+"""Two envelopes of one large message, or one of several: so both kinds of credit run out."""
 _random_bytes = seeded("hostile network")
 
 
@@ -39,11 +41,16 @@ def issue_of(event: int) -> int:
     return event % 2
 
 
+def message(event: int) -> bytes:
+    """Return the bytes of a message about an event; every third one is large."""
+    return str(event).ljust(200 if event % 3 == 0 else 4).encode()
+
+
 @dataclass(frozen=True)
 class Row:
-    """A sealed message, as the outbox keeps it."""
+    """A sealed envelope and what it carries, as the outbox keeps it."""
 
-    event: int
+    events: list[int]
     envelope: bytes
     head: bytes
 
@@ -87,21 +94,46 @@ class Node:
         self.db.cursor = self.events
 
     def seal(self) -> None:
-        """Seal what there is credit for; the bytes are stored and not yet sent."""
+        """Seal what there is credit for, several messages in one envelope; the bytes are stored and not yet sent."""
         db = self.db
-        while db.waiting and may_seal(db.tx, unacked_bytes=0, size=1):
-            event = db.waiting.pop(0)
+        counts = next_envelopes(
+            db.tx,
+            [len(message(event)) for event in db.waiting],
+            unacked_messages=self.unacked(),
+            unacked_bytes=self.unacked_bytes(),
+        )
+        for count in counts:
+            events, db.waiting = db.waiting[:count], db.waiting[count:]
             slot = next_slot(db.tx)
-            sealed = seal_envelope(self.side.sealing, slot, str(event).encode(), now_ms=0, random_bytes=_random_bytes)
+            sealed = seal_envelope(
+                self.side.sealing,
+                slot,
+                pack([message(event) for event in events]),
+                now_ms=0,
+                random_bytes=_random_bytes,
+                several=count > 1,
+            )
             db.tx = after_sealing(db.tx, sealed.head)
-            db.sealed[slot.seq] = Row(event, sealed.envelope, sealed.head)
+            db.sealed[slot.seq] = Row(events, sealed.envelope, sealed.head)
+        assert not counts or self.unacked() <= db.tx.credit_messages
+        assert not counts or self.unacked_bytes() <= db.tx.credit_bytes
+
+    def _waiting_for_receipt(self) -> list[Row]:
+        return [row for seq, row in sorted(self.db.sealed.items()) if seq > self.db.tx.acked]
+
+    def unacked(self) -> int:
+        """Count the messages without a receipt."""
+        return sum(len(row.events) for row in self._waiting_for_receipt())
+
+    def unacked_bytes(self) -> int:
+        """Count the bytes of the envelopes without a receipt."""
+        return sum(len(row.envelope) for row in self._waiting_for_receipt())
 
     def send(self) -> list[bytes]:
         """Return an ACK and all that is sealed and not acknowledged."""
-        ack = make_ack(self.db.tx, self.db.rx, messages=CREDIT, size=1000)
+        ack = make_ack(self.db.tx, self.db.rx, messages=CREDIT, size=CREDIT_BYTES)
         sealed = seal_envelope(self.side.sealing, Slot(Kind.ACK), dump_ack(ack), now_ms=0, random_bytes=_random_bytes)
-        rows = (row for seq, row in sorted(self.db.sealed.items()) if seq > self.db.tx.acked)
-        return [sealed.envelope, *(row.envelope for row in rows)]
+        return [sealed.envelope, *(row.envelope for row in self._waiting_for_receipt())]
 
     def receive(self, frame: bytes) -> None:
         """Open a frame, judge it, and store what follows in one step."""
@@ -115,10 +147,10 @@ class Node:
         if judge_data(self.db.rx, opened.header, base, peer_version=1) is not Judgement.STORE:
             return
         self.db.rx = after_storing(self.db.rx, opened.header, opened.head)
-        event = int(opened.payload)
-        if event not in self.db.known:
-            self.db.known.add(event)
-            self.db.inbox.append(event)
+        for event in map(int, messages_of(opened)):
+            if event not in self.db.known:
+                self.db.known.add(event)
+                self.db.inbox.append(event)
 
     def _receive_ack(self, ack: Ack) -> None:
         db = self.db
@@ -133,7 +165,7 @@ class Node:
             now=self.now,
             fresh_nonce=_random_bytes(16),
         )
-        unacked = [row.event for seq, row in sorted(db.sealed.items()) if seq > db.tx.acked]
+        unacked = [event for row in self._waiting_for_receipt() for event in row.events]
         self.last_effect = verdict.effect
         db.tx = verdict.state
         if verdict.effect is AckEffect.NEW_EPOCH:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from typing_extensions import override
 from node.clock import SystemClock
 from node.connections import Connections
 from node.keys import KeyFolder
-from node.store import connections, inbox, outbox, problems
-from node.store.engine import Store
+from node.store import connections, envelopes, inbox, outbox, problems, streams
+from node.store.engine import Store, Transaction
 from node.store.inbox import Received
 from node.transport.blobs import BlobFolder
 from node.transport.client import ClientSettings
@@ -22,8 +22,10 @@ from node.transport.crash import live_on
 from node.transport.pairing import Self
 from node.transport.receive import Hooks
 from node.transport.transport import Transport, TransportSettings
+from protocol.envelope import seal_envelope
 from protocol.messages import IssueReplica, dump_message
 from protocol.replica import Replica
+from protocol.stream import after_sealing, next_slot
 
 LOOPBACK = "127.0.0.1"
 
@@ -133,25 +135,68 @@ class PeerNode:
         return (await self.row(name)).state
 
     async def say(self, connection_id: int, *numbers: int, revision: int = 1, issue: str = "i") -> None:
-        """Put replicas of issues into the outbox, one per number, and wake the sender."""
-        for number in numbers:
-            message = replica(f"{issue}{number}", revision)
-            await self.enqueue(connection_id, message.mid, dump_message(message))
+        """Put replicas of issues of all sizes into the outbox at once, one per number, and wake the sender."""
+        texts = {f"{issue}{number}": "x" * (number * 997 % 5_000) for number in numbers}
+        messages = [replica(one, revision, text=text) for one, text in texts.items()]
+        await self.say_together(connection_id, [(message.mid, dump_message(message)) for message in messages])
+
+    async def say_together(self, connection_id: int, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Put messages, each an id and its bytes, into the outbox in one unit of work, and wake the sender."""
+
+        async def work(tx: Transaction) -> None:
+            for mid, payload in messages:
+                await self._enqueue(tx, connection_id, mid, payload, None)
+
+        await self.store.write(work)
         self.transport.wake(connection_id)
 
     async def enqueue(self, connection_id: int, mid: str, payload: bytes, *, link_id: int | None = None) -> None:
         """Put one message into the outbox as a replica, whatever it holds."""
-        await self.store.write(
-            lambda tx: outbox.enqueue(
-                tx,
-                connection_id=connection_id,
-                link_id=link_id,
-                mid=mid,
-                kind="issue.replica",
-                payload=payload,
-                now_ms=self.clock.now_ms(),
-            )
+        await self.store.write(lambda tx: self._enqueue(tx, connection_id, mid, payload, link_id))
+
+    async def _enqueue(
+        self, tx: Transaction, connection_id: int, mid: str, payload: bytes, link_id: int | None
+    ) -> None:
+        await outbox.enqueue(
+            tx,
+            connection_id=connection_id,
+            link_id=link_id,
+            mid=mid,
+            kind="issue.replica",
+            payload=payload,
+            now_ms=self.clock.now_ms(),
         )
+
+    async def envelopes(self, direction: str) -> list[int]:
+        """Return how many messages each envelope that is kept carries, in order; ``tx`` or ``rx``."""
+        rows = await self.store.fetch_all(
+            "SELECT messages FROM envelope WHERE direction = :direction ORDER BY epoch, seq", {"direction": direction}
+        )
+        return [row["messages"] for row in rows]
+
+    async def seal_by_hand(self, connection_id: int, payload: bytes, *, messages: int) -> None:
+        """Seal any payload as ``messages`` messages, whatever the credit: what a peer of another make may do."""
+        channel = await self.transport.channels.by_id(connection_id)
+        assert channel is not None
+
+        async def work(tx: Transaction) -> None:
+            state = await streams.load_tx(tx, connection_id)
+            assert state is not None
+            slot = next_slot(state)
+            sealed = seal_envelope(
+                channel.sealing, slot, payload, now_ms=1, random_bytes=self.clock.random_bytes, several=True
+            )
+            mid = f"by-hand-{slot.seq}"
+            await self._enqueue(tx, connection_id, mid, payload, None)
+            row = await tx.fetch_one("SELECT id FROM outbox WHERE mid = :mid", {"mid": mid.encode()})
+            assert row is not None
+            await outbox.mark_sealed(tx, [outbox.Sealed(row["id"], slot.epoch, slot.seq)])
+            kept = envelopes.Kept(slot.epoch, slot.seq, messages, sealed.envelope)
+            await envelopes.keep(tx, connection_id, streams.TX, [kept])
+            await streams.save_tx(tx, connection_id, after_sealing(state, sealed.head))
+
+        await self.store.write(work)
+        self.transport.wake(connection_id)
 
     async def settle(self, row: Received, code: int = 0) -> None:
         """End a received message with an outcome, as an apply worker does."""
@@ -182,12 +227,12 @@ class PeerNode:
         return [row["code"] for row in rows]
 
 
-def replica(issue: str, revision: int = 1) -> IssueReplica:
+def replica(issue: str, revision: int = 1, *, text: str = "") -> IssueReplica:
     """Return a message about one issue whose id depends on the issue and the revision alone."""
     return IssueReplica(
         mid=f"{issue}-{revision}",
         revision=revision,
-        replica=Replica(issue=issue, key=issue.upper(), fields={"summary": f"{issue} at {revision}"}),
+        replica=Replica(issue=issue, key=issue.upper(), fields={"summary": f"{issue} at {revision}", "text": text}),
     )
 
 

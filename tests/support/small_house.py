@@ -300,7 +300,7 @@ class House:
         seq, payload = self.seq, dump_message(message)
         issue = message.replica.issue if isinstance(message, IssueReplica) else getattr(message, "issue", None)
         mid = getattr(message, "mid", None)
-        arrived = inbox.Arrived(1, seq, mid, message.t, issue, b"", payload)
+        arrived = inbox.Arrived(1, seq, 1, mid, message.t, issue, payload, size=0)
         await self.store.write(lambda tx: inbox.add(tx, self.connection, [arrived], self.clock.now_ms()))
         rows = await self.store.fetch_all("SELECT max(id) AS id FROM inbox")
         row = await self.store.read(lambda tx: inbox.get(tx, rows[0]["id"]))

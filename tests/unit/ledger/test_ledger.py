@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -110,7 +110,7 @@ async def test_an_untouched_ledger_is_sound(tmp_path: Path) -> None:
     [
         "payload = 'x'", "at_ms = 5", "issue_key = 'UD-9'", "kind = 'outcome'", "rule_version = 4", "mid = NULL",
         "head = zeroblob(32)", "hash = zeroblob(32)", "seq = 40", "conn = zeroblob(16)", "peer_node_key = x'01'",
-        "payload_sha256 = zeroblob(32)", "revision = 0", "link_id = 7",
+        "payload_sha256 = zeroblob(32)", "revision = 0", "link_id = 7", "place = 1", "places = 1",
     ],
 )  # fmt: skip
 async def test_a_changed_row_is_named(tmp_path: Path, change: str) -> None:
@@ -159,6 +159,61 @@ async def test_a_lie_beyond_the_anchor_is_found_by_the_stream(tmp_path: Path) ->
     row, text = await first_break(tmp_path)
     assert row == 6
     assert "missing at the end" in text
+
+
+SHARED = {1: (1, 1, 1), 2: (2, 1, 3), 3: (2, 2, 3), 4: (2, 3, 3), 5: (3, 1, 2), 6: (3, 2, 2)}
+"""Six messages in three envelopes: row, and its envelope, its place in it and the messages there."""
+
+
+async def shared(folder: Path, *, without: tuple[int, ...] = (), places: int | None = None) -> None:
+    """Leave a ledger of three envelopes; ``without`` rows, which somebody left out and computed all hashes again.
+
+    With ``places`` that many are said to be in the last envelope. The anchor is from before.
+    """
+
+    async def work(tx: Transaction) -> None:
+        await tx.execute("DELETE FROM ledger")
+        rows = []
+        for number, (seq, place, count) in SHARED.items():
+            row = replace(leaving(number, seq), head=seq.to_bytes(32, "big"))
+            if count > 1:
+                row = replace(row, place=place, places=places if places and seq == 3 else count)
+            rows += [] if number in without else [row]
+        await ledger.append(tx, 1, conn=CONN, peer_node_key=PEER, rows=rows)
+
+    async with opened(folder) as (store, book):
+        await book.sign()
+        await fill(store, 3)
+        await store.write(work)
+
+
+async def test_messages_that_share_an_envelope_are_one_step_of_the_stream(tmp_path: Path) -> None:
+    """Six rows prove three envelopes."""
+    await shared(tmp_path)
+    async with opened(tmp_path) as (_, book):
+        report = await book.verify()
+    assert report.sound
+    assert report.chains[0].rows == 6
+
+
+@pytest.mark.parametrize(
+    ("gone", "first"), [((2,), 2), ((3,), 3), ((4,), 4), ((3, 4), 3), ((6,), 6), ((5, 6), 5), ((2, 3, 4), 2)]
+)
+async def test_a_message_left_out_of_an_envelope_is_missed_without_any_anchor(
+    tmp_path: Path, gone: tuple[int, ...], first: int
+) -> None:
+    """Rows say their place among how many, so a chain that was made anew without one does not fit the stream."""
+    await shared(tmp_path, without=gone)
+    row, text = await first_break(tmp_path)
+    assert row == first
+    assert "should come there" in text or "missing at the end" in text
+
+
+async def test_a_message_more_than_an_envelope_carries_is_found(tmp_path: Path) -> None:
+    """Row 6 cannot be the second of one."""
+    await shared(tmp_path, places=1)
+    row, _ = await first_break(tmp_path)
+    assert row == 6
 
 
 async def test_a_dropped_payload_leaves_the_chain_whole(tmp_path: Path) -> None:

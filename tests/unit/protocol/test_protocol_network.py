@@ -23,10 +23,11 @@ class HostileNetwork(RuleBasedStateMachine):
         self.nodes = (Node(ALICE), Node(BOB))
         self.sent: tuple[list[bytes], list[bytes]] = ([], [])
 
-    @rule(who=sides)
-    def edit(self, who: int) -> None:
-        """Something happens in a tracker."""
-        self.nodes[who].edit()
+    @rule(who=sides, times=st.integers(1, 4))
+    def edit(self, who: int, times: int) -> None:
+        """Something happens in a tracker, or several things before anybody looks."""
+        for _ in range(times):
+            self.nodes[who].edit()
 
     @rule(who=sides, issue_by_issue=st.booleans())
     def poll_and_seal(self, who: int, issue_by_issue: bool) -> None:

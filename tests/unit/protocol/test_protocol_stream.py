@@ -114,10 +114,12 @@ def test_messages_are_sealed_in_a_chain_and_the_first_names_its_base() -> None:
 def test_credit_counts_messages_and_bytes() -> None:
     """Neither more messages nor more bytes are sealed than the receiver will store; none is a pause."""
     tx = judge(sent(6, 2), an_ack(4, credit=3)).state
-    assert may_seal(tx, unacked_bytes=900, size=100)
-    assert not may_seal(tx, unacked_bytes=900, size=101)
-    assert not may_seal(after_sealing(tx, head(7)), unacked_bytes=0, size=1)
-    assert not may_seal(judge(sent(4, 2), an_ack(4, credit=0)).state, unacked_bytes=0, size=1)
+    assert may_seal(tx, unacked_messages=2, unacked_bytes=900, messages=1, size=100)
+    assert not may_seal(tx, unacked_messages=2, unacked_bytes=900, messages=1, size=101)
+    assert not may_seal(tx, unacked_messages=2, unacked_bytes=0, messages=2, size=1)
+    assert not may_seal(tx, unacked_messages=3, unacked_bytes=0, messages=1, size=1)
+    paused = judge(sent(4, 2), an_ack(4, credit=0)).state
+    assert not may_seal(paused, unacked_messages=0, unacked_bytes=0, messages=1, size=1)
 
 
 def test_a_receipt_acknowledges_the_whole_prefix() -> None:
