@@ -26,7 +26,8 @@ from node.rules.plain import (
 )
 from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
 from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
-from node.rules.script_step import engine_or_refuse, field_origins, refuse
+from node.rules.script_step import engine_or_refuse, field_origins, refuse, value_refused
+from node.rules.script_values import Misfit, as_our_fields_hold
 from node.rules.values import PEOPLE, Target
 from node.trackers.issue import Value
 from protocol.replica import Replica
@@ -128,8 +129,13 @@ async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEn
         return Skip(result.skipped, Origin(number, result.skipped_line), tuple(work.log))
     try:
         _take(work, result.changes)
+        work.fields = await as_our_fields_hold(
+            work.fields, context.facts, project=work.project, issue_type=work.issue_type
+        )
     except Untrusted as error:
         refuse(number, str(error))
+    except Misfit as misfit:
+        raise value_refused(number, step, result.origins.get(misfit.field), misfit, work.log, work.calls) from None
     work.origins |= field_origins(number, result.origins)
     return None
 

@@ -14,7 +14,18 @@ from typing_extensions import override
 
 from node.errors import RuleError
 from node.rules.ruleset import Default, MappingStep
-from node.rules.values import Item, NoMatch, Target, as_text, convert, is_empty, items_of, key_of, person_of
+from node.rules.values import (
+    Item,
+    NoMatch,
+    Target,
+    as_text,
+    convert,
+    is_empty,
+    items_of,
+    key_of,
+    person_of,
+    shortened,
+)
 from node.trackers.issue import Value
 
 
@@ -112,11 +123,11 @@ class _Fit:
         if choice == "nothing":
             return misfit
         if choice == "error":
-            _refuse(self.numbered, f"{_shown(value)} {misfit.reason}")
+            _refuse(self.numbered, f"{shortened(as_text(value))} {misfit.reason}")
         default = self.to_target(choice.default)
         if isinstance(default, NoMatch):
-            both = f"{_shown(value)} {misfit.reason}, and the default {_shown(choice.default)} {default.reason}"
-            _refuse(self.numbered, both)
+            what = f"{shortened(as_text(value))} {misfit.reason}"
+            _refuse(self.numbered, f"{what}, and the default {shortened(choice.default)} {default.reason}")
         return default
 
 
@@ -127,7 +138,7 @@ def _map_one(numbered: Numbered, value: Value, fit: _Fit) -> Mapped | LeftAlone:
     if isinstance(fitted, NoMatch):
         fitted = fit.otherwise(value, fitted)
     if isinstance(fitted, NoMatch):
-        return LeftAlone(f"{numbered}: nothing was set, because {_shown(value)} {fitted.reason}.")
+        return LeftAlone(f"{numbered}: nothing was set, because {shortened(as_text(value))} {fitted.reason}.")
     return Mapped(fitted)
 
 
@@ -151,12 +162,3 @@ def _refuse(numbered: Numbered, what: str) -> NoReturn:
         advice="Add the value to the step's value map, or choose a default or 'do nothing' for values that do not fit; "
         "then retry the issue.",
     )
-
-
-_SHOWN = 60
-"""Characters of a value that are shown in a sentence."""
-
-
-def _shown(value: Value) -> str:
-    text = " ".join(as_text(value).split())
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

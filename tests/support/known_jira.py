@@ -23,7 +23,7 @@ TYPES = (
 KINDS = {
     "Severity": ("select", ("Low", "High")),
     "Teams": ("multi-select", ("Web", "Core")),
-    "Place": ("cascading", ("Europe", "Asia")),
+    "Place": ("cascading", ("Europe", "Europe / Berlin", "Asia", "Asia / Tokyo")),
     "Points": ("number", ()),
     "Go live": ("date", ()),
     "Seen": ("datetime", ()),

@@ -25,6 +25,7 @@ SCHEMA = ScriptSchema(
         "Story Points": CustomField(kind="number"),
         "Reviewer": CustomField(kind="user"),
         "Customer": CustomField(kind="text"),
+        "Place": CustomField(kind="cascading", options=("Asia", "Asia / Tokyo", "Europe", "Europe / Berlin")),
         "Teams": CustomField(kind="multi-select", options=("Red", "Blue")),
     },
     statuses=("To Do", "Doing", "Done"),

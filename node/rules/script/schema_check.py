@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from node.rules.script import words
 from node.rules.script.engine import CustomField, Direction, Finding, ScriptSchema
+from node.rules.values import LEVEL, NoMatch, Target, convert
 from node.trackers.issue import CUSTOM
 
 _TEXTS = ("text", "paragraph", "url", "date", "datetime", "select", "radio", "user", "version", "cascading")
@@ -125,12 +126,23 @@ def _custom_value(name: str, value: Any, field: CustomField) -> _Verdict:
     if isinstance(value, bool):
         return "error", f"{name!r} does not take True or False", _kind(field)
     if field.kind == "number" and isinstance(value, str):
-        return "error", f"{name!r} takes a number, not a text", _kind(field)
+        fits = not isinstance(convert(value, Target(name=name, kind="number")), NoMatch)
+        return None if fits else ("error", f"{name!r} takes a number, not a text", _kind(field))
     if field.kind in (*_TEXTS, *_LISTS) and not isinstance(value, str):
         return "error", f"{name!r} does not take a number", _kind(field)
+    if field.kind == "cascading" and field.options:
+        return _level(name, value, field.options)
     if field.options and isinstance(value, str) and value not in field.options:
         return "error", f"{name!r} has no option {value!r}", _among(value, field.options)
     return None
+
+
+def _level(name: str, value: str, options: Sequence[str]) -> _Verdict:
+    """Judge one level of a two-level option, or both as one text; whether two levels fit is seen when it runs."""
+    levels = {level for option in options for level in (option, option.rpartition(LEVEL)[2])}
+    if value.casefold().strip() in {level.casefold() for level in levels}:
+        return None
+    return "error", f"{name!r} has no option {value!r}", _among(value, sorted(levels))
 
 
 def _kind(field: CustomField) -> str:

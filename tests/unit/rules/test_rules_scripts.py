@@ -14,7 +14,16 @@ from node.rules.incoming import IncomingContext, IncomingRules
 from node.rules.model import Draft, Origin, Shared, Skip
 from node.rules.outgoing import OutgoingContext, OutgoingRules
 from node.rules.ruleset import MappingStep, RuleSet, Scope, ScriptStep
-from node.rules.script.engine import Direction, Finding, Helpers, Script, ScriptInputs, ScriptResult, ScriptSchema
+from node.rules.script.engine import (
+    Direction,
+    Finding,
+    Helpers,
+    Script,
+    ScriptFailed,
+    ScriptInputs,
+    ScriptResult,
+    ScriptSchema,
+)
 from node.rules.script.sandbox import MontyEngine
 from node.trackers.issue import Attachment, Comment, User
 from protocol.replica import Replica, ReplicaAttachment, ReplicaComment
@@ -285,3 +294,83 @@ async def test_custom_fields_stay_at_home_where_the_jira_is_not_known(engine: Mo
     shared = await rules.evaluate(issue, _context(facts=None))
     assert isinstance(shared, Shared)
     assert shared.fields["custom.O"] is None
+
+
+def _in(*sources: str) -> RuleSet:
+    steps = tuple(ScriptStep(name=f"Script {number}", source=source) for number, source in enumerate(sources, 1))
+    return RuleSet(direction="incoming", steps=steps)
+
+
+async def _wanted(engine: MontyEngine, fields: dict[str, Any], *sources: str) -> Draft:
+    context = IncomingContext(first_sync=True, project="SC", facts=CachedFacts(KnownJira()))
+    rules = IncomingRules(_in(*sources), version=1, engine=engine)
+    draft = await rules.evaluate(Replica(issue="h", fields=fields), context)
+    assert isinstance(draft, Draft)
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [("3.5", 3.5), ("-0.25", -0.25), ("5", 5), (7, 7), ("", None), (None, None)]
+)
+async def test_a_number_goes_from_script_to_script(engine: MontyEngine, value: Any, wanted: float | None) -> None:
+    """A fraction is a text on the way; assigned to a number field it is a number again."""
+    draft = await _wanted(engine, {"custom.Num": value}, 'issue.custom["Points"] = replica.custom["Num"]\n')
+    assert draft.fields["custom.Points"] == wanted
+    assert type(draft.fields["custom.Points"]) is type(wanted)
+
+
+async def test_what_leaves_as_a_number_arrives_as_one(engine: MontyEngine) -> None:
+    """Both scripts of one field, the wire in between."""
+    shared = await OutgoingRules(
+        _out('replica.custom["Num"] = issue.custom["Points"]\n'), version=1, engine=engine
+    ).evaluate(an_issue(project="SC", custom={"Points": 3.5}), _context())
+    assert isinstance(shared, Shared)
+    assert shared.fields["custom.Num"] == "3.5"
+    draft = await _wanted(engine, dict(shared.fields), 'issue.custom["Points"] = replica.custom["Num"]\n')
+    assert draft.fields["custom.Points"] == 3.5
+
+
+_PLACE = "issue.custom['Place'] takes an option, and perhaps one below it, and"
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (
+            'issue.custom["Points"] = replica.custom["Num"]',
+            "issue.custom['Points'] takes a number, and 'many' is not a number.",
+        ),
+        (
+            'issue.custom["Place"] = ["Europe", "Tokyo"]',
+            f"{_PLACE} 'Europe, Tokyo' is not a value that this field offers below 'Europe'.",
+        ),
+        ('issue.custom["Place"] = "Nowhere"', f"{_PLACE} 'Nowhere' is not a value that this field offers."),
+    ],
+)
+async def test_a_value_that_our_field_cannot_hold_names_step_and_line(
+    engine: MontyEngine, line: str, what: str
+) -> None:
+    """With what the scripts had logged until then, and the line as it is written."""
+    with pytest.raises(ScriptFailed) as caught:
+        await _wanted(engine, {"custom.Num": "many"}, "log('one')\n", f"log('two')\n{line}\n")
+    assert caught.value.message == f"Step 2 (script 'Script 2') failed in line 2: {what}"
+    assert (caught.value.step, caught.value.line, caught.value.shown) == (2, 2, line)
+    assert caught.value.log == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ('["Europe", "Berlin"]', ["Europe", "Berlin"]),
+        ('["europe", "BERLIN"]', ["Europe", "Berlin"]),
+        ('"asia / tokyo"', ["Asia", "Tokyo"]),
+        ('["asia"]', ["Asia"]),
+        ("[]", None),
+    ],
+)
+async def test_a_two_level_option_is_spelled_as_ours(
+    engine: MontyEngine, written: str, wanted: list[str] | None
+) -> None:
+    """In any case, as a list or as one text."""
+    draft = await _wanted(engine, {}, f'issue.custom["Place"] = {written}\n')
+    assert draft.fields["custom.Place"] == wanted

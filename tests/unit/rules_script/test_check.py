@@ -45,6 +45,8 @@ CLEAN: list[tuple[Direction, str]] = [
         "issue.custom['Severity'] = 'High'\nissue.custom['Story Points'] = 5\nissue.custom['Teams'] = ['Red']",
     ),
     ("incoming", "issue.custom['Severity'] = replica.custom['Severity']"),
+    ("incoming", "issue.custom['Place'] = ['europe', 'Berlin']\nissue.custom['Place'] = 'Asia / Tokyo'"),
+    ("incoming", "issue.custom['Story Points'] = '3.5'\nissue.custom['Story Points'] = replica.custom['Points']"),
     (
         "incoming",
         "def clean(text):\n    return re_sub('[0-9]+', '', text)\nissue.summary = clean(replica.summary or '')",
@@ -108,6 +110,9 @@ WRONG: list[tuple[Direction, str, str, int, int, str]] = [
     ("incoming", "issue.status = 'Done' if first_sync else 'todo'", "no status 'todo'", 1, 42, "Did you mean 'To Do'?"),
     ("incoming", "issue.type = replica.type or 'Tsak'", "no issue type 'Tsak'", 1, 30, "Did you mean 'Task'?"),
     ("incoming", "issue.priority = 'highest'", "no priority 'highest'", 1, 18, "'High'"),
+    ("incoming", "issue.custom['Place'] = ['Europe', 'Bern']", "no option 'Bern'", 1, 36, "Did you mean 'Berlin'?"),
+    ("incoming", "issue.custom['Place'] = 'Europe / Tokyo'", "no option 'Europe / Tokyo'", 1, 25, "Did you mean"),
+    ("incoming", "issue.custom['Story Points'] = 'many'", "takes a number, not a text", 1, 32, "kind number"),
     ("incoming", "issue.created = 'x'", "cannot be set", 1, 1, ""),
     ("incoming", "replica.summary = 'x'", "only read here", 1, 1, "Incoming rules change `issue`"),
     ("outgoing", "issue.summary = 'x'", "only read here", 1, 1, "Outgoing rules fill `replica`"),
