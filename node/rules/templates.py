@@ -55,14 +55,18 @@ def _name(root: str, name: str) -> str:
     """Write a field of an issue or a replica."""
     if is_custom(name):
         return f"{root}.custom[{_text(name.removeprefix(CUSTOM))}]"
-    if name not in (*REPLICA_FIELDS, *COLLECTIONS):
+    if name in (*REPLICA_FIELDS, *COLLECTIONS):
+        return f"{root}.{name}"
+    if root == "issue":
         raise NoScript(f"scripts cannot name {name!r}; fields are called as in Jira, others custom.<Name>")
-    return f"{root}.{name}"
+    return f"{root}.other[{_text(name)}]"
 
 
 def _has(root: str, name: str) -> str:
     if is_custom(name):
         return f"{_text(name.removeprefix(CUSTOM))} in {root}.custom"
+    if name not in (*REPLICA_FIELDS, *COLLECTIONS):
+        return f"{_text(name)} in {root}.other"
     return f"{root}.has({_text(name)})"
 
 

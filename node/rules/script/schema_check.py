@@ -24,7 +24,7 @@ def findings(
     """Return what does not fit, in the order of the script."""
     found: list[Finding] = []
     for use in uses:
-        judge = {"field": _field, "method": _method, "custom": _custom, "value": _value}[use["what"]]
+        judge = {"field": _field, "method": _method, "custom": _custom, "other": _other, "value": _value}[use["what"]]
         verdict = judge(use, direction, schema)
         if verdict is not None:
             severity, message, suggestion = verdict
@@ -49,9 +49,10 @@ _Verdict = tuple[Literal["error", "warning"], str, str] | None
 
 def _field(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:
     root, name, write = use["root"], use["name"], use["write"]
-    if name in ("has", "drop", "custom"):
+    if name in ("has", "drop", "custom") or (name == "other" and root != "issue"):
         where = f"{root}.{name} cannot be replaced"
-        return ("error", where, f'Set one field: {root}.custom["Name"] = value.') if write else None
+        shelf = name if name == "other" else "custom"
+        return ("error", where, f'Set one field: {root}.{shelf}["Name"] = value.') if write else None
     fields = words.ISSUE_FIELDS if root == "issue" else words.REPLICA_FIELDS
     if name not in fields:
         return _no_field(root, name, fields, schema)
@@ -100,6 +101,20 @@ def _custom(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) 
         f"there is no custom field {name!r} in this Jira",
         f"Did you mean {close!r}?" if close else "Look at the names with `accord fields`.",
     )
+
+
+def _other(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:  # noqa: ARG001 - one shape for all
+    root, name = use["root"], use["name"]
+    if root == "issue":
+        return None  # that an issue has no such thing is said where it is named
+    if use["write"] and (root != "replica" or direction != "outgoing"):
+        return "error", f"{root} is only read here", ""
+    if name.startswith(CUSTOM):
+        written = f"{root}.custom[{name.removeprefix(CUSTOM)!r}]"
+        return "error", f"{name!r} is the name of a custom field", f"Write `{written}`."
+    if name in words.REPLICA_FIELDS:
+        return "error", f"`{name}` is a field of its own", f"Write `{root}.{name}`."
+    return None
 
 
 def _value(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:

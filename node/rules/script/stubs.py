@@ -182,7 +182,7 @@ def _issue() -> str:
 
 
 def _replica(direction: Direction) -> str:
-    rows = ["class Replica:", "    custom: AnyCustom", *_METHODS]
+    rows = ["class Replica:", "    custom: AnyCustom", "    other: AnyCustom", *_METHODS]
     for name in words.REPLICA_FIELDS:
         if direction == "outgoing":
             # Whatever rules put there: a replica is filled with words of our own.

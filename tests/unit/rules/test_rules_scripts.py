@@ -374,3 +374,60 @@ async def test_a_two_level_option_is_spelled_as_ours(
     """In any case, as a list or as one text."""
     draft = await _wanted(engine, {}, f'issue.custom["Place"] = {written}\n')
     assert draft.fields["custom.Place"] == wanted
+
+
+async def test_scripts_share_names_that_are_no_fields(engine: MontyEngine) -> None:
+    """Written, read again by a later step, taken back, changed in place; with the line that set each."""
+    first = ScriptStep(
+        name="One",
+        source=(
+            'replica.other["state"] = issue.status\nreplica.other["tags"] = ["a"]\nreplica.other["gone"] = 1\n'
+            'replica.drop("gone")\nreplica.drop("kept")\nreplica.other["kept"] = "yes"\n'
+        ),
+    )
+    second = ScriptStep(
+        name="Two",
+        source=(
+            'replica.other["tags"].append("b")\nreplica.other["was"] = replica.other["state"]\n'
+            'log(replica.has("state"), replica.has("gone"), "state" in replica.other, replica.other["never"])\n'
+        ),
+    )
+    mapped = MappingStep(source="summary", target="kept")
+    ruleset = RuleSet(direction="outgoing", steps=(mapped, first, second))
+    shared = await OutgoingRules(ruleset, version=1, engine=engine).evaluate(
+        an_issue(project="SC", status="Open"), _context()
+    )
+    assert isinstance(shared, Shared)
+    assert shared.fields == {"kept": "yes", "state": "Open", "tags": ["a", "b"], "was": "Open"}
+    assert {name: (origin.step, origin.line) for name, origin in shared.origins.items()} == {
+        "kept": (2, 6), "state": (2, 1), "tags": (3, 1), "was": (3, 2),
+    }  # fmt: skip
+    assert shared.log == ("true false true null",)
+
+
+async def test_a_script_and_a_mapping_understand_each_other(engine: MontyEngine) -> None:
+    """A name that one side's mapping chose is read by the other side's script, and the other way round."""
+    context = IncomingContext(first_sync=True, project="SC", facts=CachedFacts(KnownJira()))
+    issue = an_issue(project="SC", status="Open")
+    mapping = MappingStep(source="status", target="state")
+    script = ScriptStep(name="x", source='replica.other["state"] = issue.status\n')
+    back = ScriptStep(name="x", source='issue.status = replica.other["state"]\n')
+    for sent, taken in ((mapping, back), (script, MappingStep(source="state", target="status"))):
+        outgoing = OutgoingRules(RuleSet(direction="outgoing", steps=(sent,)), version=1, engine=engine)
+        shared = await outgoing.evaluate(issue, _context())
+        assert isinstance(shared, Shared)
+        incoming = IncomingRules(RuleSet(direction="incoming", steps=(taken,)), version=1, engine=engine)
+        draft = await incoming.evaluate(Replica(issue="h", fields=dict(shared.fields)), context)
+        assert isinstance(draft, Draft)
+        assert draft.fields["status"] == "Open"
+
+
+async def test_a_name_of_a_field_is_no_name_of_ones_own(engine: MontyEngine) -> None:
+    """A name that is put together when the script runs is judged then, with the line."""
+    with pytest.raises(
+        ScriptFailed, match=r"in line 2: replica\.other.'summary'. is a field that has a name"
+    ) as caught:
+        await OutgoingRules(
+            _out('name = "sum" + "mary"\nreplica.other[name] = 1\n'), version=1, engine=engine
+        ).evaluate(an_issue(project="SC"), _context())
+    assert caught.value.line == 2
