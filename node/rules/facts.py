@@ -43,6 +43,10 @@ class TrackerFacts(Protocol):
         """Return the fields without which no such issue can be created there, as rules name them."""
         ...
 
+    async def service_project(self, project: str) -> bool | None:
+        """Tell whether comments can be internal in a project; None where nobody knows."""
+        ...
+
     async def script_schema(self, project: str) -> ScriptSchema:
         """Return what scripts may name in a project."""
         ...
@@ -125,6 +129,10 @@ class CachedFacts:
                 return frozenset(found.options)
         found = (await self._fields()).get(field)
         return frozenset(found.options) if found is not None and found.options else None
+
+    async def service_project(self, project: str) -> bool | None:
+        """Tell whether comments can be internal in a project; None where nobody knows."""
+        return (await self._project(project)).service
 
     async def script_schema(self, project: str) -> ScriptSchema:
         """Return what scripts may name in a project."""

@@ -14,7 +14,7 @@ from node.rules.fields import STANDARD, is_custom
 from node.rules.helpers import ConnectionHelpers, Twins
 from node.rules.issue_type import TypeChoice, choose_type
 from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
-from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Skip
+from node.rules.model import Draft, DraftAttachment, DraftComment, DraftWorklog, Origin, Refused, Skip
 from node.rules.plain import (
     Untrusted,
     plain_issue,
@@ -24,6 +24,7 @@ from node.rules.plain import (
     read_fields,
     read_text,
 )
+from node.rules.private_comments import without_open_secrets
 from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
 from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
 from node.rules.script_step import engine_or_refuse, field_origins, refuse, value_refused
@@ -47,6 +48,7 @@ class Coming:
     attachments: tuple[DraftAttachment, ...] | None = None
     worklogs: tuple[DraftWorklog, ...] | None = None
     transition: str | None = None
+    refused: tuple[Refused, ...] = ()
     origins: dict[str, Origin] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     calls: list[HelperCall] = field(default_factory=list)
@@ -68,6 +70,7 @@ class Coming:
             attachments=self.attachments,
             worklogs=self.worklogs,
             transition=self.transition,
+            refused=self.refused,
             origins=self.origins,
             log=tuple(self.log),
             calls=tuple(self.calls),
@@ -252,6 +255,16 @@ async def _type_of(work: Coming, numbered: Numbered, value: Value) -> TypeChoice
         issue=work.context.issue,
         parent=work.parent,
     )
+
+
+async def refuse_open_secrets(work: Coming) -> None:
+    """Take out comments that would be internal where they cannot be, whichever step wanted them; say so in the log."""
+    if work.comments is None:
+        return
+    work.comments, work.refused = await without_open_secrets(
+        work.comments, work.origins.get("comments"), work.context.facts, work.project
+    )
+    work.log += [one.message for one in work.refused]
 
 
 async def ensure_type(work: Coming) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from typing_extensions import override
+
 from node.rules.script.engine import HelperCall
 from node.trackers.issue import Value
 
@@ -23,6 +25,11 @@ class Origin:
     step: int
     line: int | None = None
     sources: frozenset[str] = frozenset()
+
+    @override
+    def __str__(self) -> str:
+        """Return the place as a person reads it."""
+        return f"step {self.step}" if self.line is None else f"step {self.step}, line {self.line}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +119,15 @@ class DraftWorklog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A part of what the rules want that must not be written; the other parts are. An error on the issue."""
+
+    message: str
+    advice: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What the incoming rules want in our issue.
 
@@ -126,6 +142,7 @@ class Draft:
     worklogs: tuple[DraftWorklog, ...] | None = None
     transition: str | None = None
     """The name of a transition that a script asked for; ``fields["status"]`` names a status instead."""
+    refused: tuple[Refused, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     calls: tuple[HelperCall, ...] = ()

@@ -16,7 +16,7 @@ from typing import Any
 
 from node.errors import RuleError, TrackerError, TrackerNotFound, TrackerRefused
 from node.rules.explain import origins_to_json
-from node.rules.model import Draft, Origin, Skip
+from node.rules.model import Draft, Origin, Refused, Skip
 from node.store import connections, history, inbox, links, shadows, steps
 from node.store.inbox import Received
 from node.store.links import Link
@@ -193,7 +193,7 @@ class Incoming:
         async def guard(ref: IssueRef) -> None:
             await stack.enter_async_context(site.locks.hold(issue_lock(ref.id)))
 
-        applied = Applied()
+        applied = Applied(refused=[_as_error(part) for part in draft.refused])
         target = await self._applier.run(
             Target(
                 connection_id=job.party.id,
@@ -443,6 +443,11 @@ class Incoming:
         await self._site.store.write(work)
         self._site.wake_sender(row.connection_id)
         return Settled.DONE
+
+
+def _as_error(part: Refused) -> RuleError:
+    place = part.origin or Origin(0)
+    return RuleError(part.message, step=place.step or None, line=place.line, advice=part.advice)
 
 
 def _is_as_asked(link: Link, name: str, holds: Mapping[str, Value]) -> bool:

@@ -45,6 +45,8 @@ class ScriptSchema:
     issue_types: tuple[str, ...] = ()
     priorities: tuple[str, ...] = ()
     resolutions: tuple[str, ...] = ()
+    service_project: bool | None = None
+    """Whether comments can be internal in this project; None where that is not known."""
     impersonation: bool = False
     """Whether comments may be written in the name of another user of this Jira."""
 

@@ -24,7 +24,14 @@ def findings(
     """Return what does not fit, in the order of the script."""
     found: list[Finding] = []
     for use in uses:
-        judge = {"field": _field, "method": _method, "custom": _custom, "other": _other, "value": _value}[use["what"]]
+        judge = {
+            "field": _field,
+            "method": _method,
+            "custom": _custom,
+            "other": _other,
+            "value": _value,
+            "internal": _internal,
+        }[use["what"]]
         verdict = judge(use, direction, schema)
         if verdict is not None:
             severity, message, suggestion = verdict
@@ -115,6 +122,16 @@ def _other(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -
     if name in words.REPLICA_FIELDS:
         return "error", f"`{name}` is a field of its own", f"Write `{root}.{name}`."
     return None
+
+
+def _internal(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:  # noqa: ARG001 - one shape for all
+    if schema.service_project is not False:
+        return None
+    return (
+        "warning",
+        "this project is no service project: Jira would show an internal comment to everybody, so it is not written",
+        'Write it for a role instead: comments.merge(issue, replica, role="Developers").',
+    )
 
 
 def _value(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:

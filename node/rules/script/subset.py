@@ -155,6 +155,14 @@ class _Walk:
         else:
             self._read(root, shelf)
 
+    def look_Call(self, node: ast.Call, parent: Any) -> None:  # noqa: ARG002, N802
+        function = node.func
+        if isinstance(function, ast.Attribute) and function.attr == "merge" and isinstance(function.value, ast.Name):
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            internal = given.get("internal", node.args[3] if len(node.args) > 3 else None)  # noqa: PLR2004 - its place
+            if function.value.id == "comments" and _may_be(internal) and not _may_be(given.get("role")):
+                self.use(internal, "internal")
+
     def look_FunctionDef(self, node: ast.FunctionDef, parent: Any) -> None:  # noqa: ARG002, N802
         if node.decorator_list:
             self.find(node.decorator_list[0], "scripts have no decorators", "Call the function directly.")
@@ -279,6 +287,11 @@ def _only_asked(node: ast.Name, parent: Any) -> bool:
     if isinstance(parent, ast.UnaryOp):
         return isinstance(parent.op, ast.Not)
     return isinstance(parent, ast.Compare)
+
+
+def _may_be(value: Any) -> bool:
+    """Tell whether an argument is there and may turn out to be something."""
+    return value is not None and not (isinstance(value, ast.Constant) and not value.value)
 
 
 def _leaves(target: Any) -> Iterator[Any]:

@@ -431,3 +431,52 @@ async def test_a_name_of_a_field_is_no_name_of_ones_own(engine: MontyEngine) -> 
             _out('name = "sum" + "mary"\nreplica.other[name] = 1\n'), version=1, engine=engine
         ).evaluate(an_issue(project="SC"), _context())
     assert caught.value.line == 2
+
+
+_THREE = Replica(
+    issue="h",
+    fields={"summary": "S"},
+    comments=(
+        ReplicaComment(id="a", body="open"),
+        ReplicaComment(id="b", body="for few", internal=True),
+        ReplicaComment(id="c", body="secret"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("step", "written", "refused"),
+    [
+        (MappingStep(source="comments", target="comments"), "ac",
+         "A comment is to be internal by step 1, and SC is no service project"),
+        (ScriptStep(name="x", source="issue.comments = comments.merge(issue, replica, internal=True)\n"), "",
+         "3 comments are to be internal by step 1, line 1, and SC is no service project"),
+        (ScriptStep(
+            name="x", source="issue.comments = comments.merge(issue, replica, internal=lambda c: 'secret' in c.body)\n"
+        ), "ab", "A comment is to be internal by step 1, line 1,"),
+        (ScriptStep(name="x", source="issue.comments = comments.merge(issue, replica, role='Staff')\n"), "abc", None),
+        (ScriptStep(
+            name="x", source="issue.comments = comments.merge(issue, replica, internal=True, role='Staff')\n"
+        ), "abc", None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("service", [True, False, None])
+async def test_internal_comments_are_refused_where_everybody_could_read_them(
+    engine: MontyEngine, service: bool | None, step: MappingStep | ScriptStep, written: str, refused: str | None
+) -> None:
+    """Only a project that is known to be a service project takes them; the rest of the issue is written."""
+    context = IncomingContext(first_sync=True, project="SC", facts=CachedFacts(KnownJira(service=service)))
+    summary = MappingStep(source="summary", target="summary")
+    rules = IncomingRules(RuleSet(direction="incoming", steps=(step, summary)), version=1, engine=engine)
+    draft = await rules.evaluate(_THREE, context)
+    assert isinstance(draft, Draft)
+    assert draft.fields["summary"] == "S"
+    if service or refused is None:
+        assert len(draft.comments or ()) == 3
+        assert draft.refused == ()
+        return
+    assert "".join(comment.handle for comment in draft.comments or ()) == written
+    [why] = draft.refused
+    assert why.message.startswith(refused)
+    assert "role=" in why.advice
+    assert draft.log[-1] == why.message

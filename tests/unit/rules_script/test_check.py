@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,30 @@ async def test_values_that_may_be_empty_are_doubts(engine: MontyEngine, source: 
     assert {finding.severity for finding in found} == {"warning"}
     assert {finding.line for finding in found} == {line}
     assert any(words in finding.message for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("call", "doubted"),
+    [
+        ("comments.merge(issue, replica, internal=True)", True),
+        ("comments.merge(issue, replica, internal=lambda c: 'x' in c.body)", True),
+        ("comments.merge(issue, replica, None, True)", True),
+        ("comments.merge(issue, replica, internal=True, role=None)", True),
+        ("comments.merge(issue, replica, internal=True, role='Developers')", False),
+        ("comments.merge(issue, replica, internal=False)", False),
+        ("comments.merge(issue, replica)", False),
+    ],
+)
+async def test_an_internal_comment_is_doubted_where_it_would_be_open(
+    engine: MontyEngine, call: str, doubted: bool
+) -> None:
+    """On a project that is known to be no service project; the warning names the way that works everywhere."""
+    for service, expected in ((False, doubted), (True, False), (None, False)):
+        found = await engine.check(f"issue.comments = {call}", "incoming", replace(SCHEMA, service_project=service))
+        assert [finding.severity for finding in found] == ["warning"] * expected
+        if expected:
+            assert "no service project" in found[0].message
+            assert 'role="Developers"' in found[0].suggestion
 
 
 async def test_a_value_that_was_asked_for_is_no_doubt(engine: MontyEngine) -> None:
