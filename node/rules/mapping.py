@@ -46,8 +46,15 @@ class Numbered:
 
     def look_up(self, text: str) -> str | None:
         """Return what the value map says: exact spelling first, else the same letters in any case."""
+        if not self.step.values:
+            return None
         exact = self.step.values.get(text)
         return exact if exact is not None else self.folded.get(text.casefold())
+
+    @cached_property
+    def passes(self) -> bool:
+        """Whether a value that is not in the map is taken as it is: a map may speak of the empty field alone."""
+        return not any(self.step.values)
 
     @override
     def __str__(self) -> str:
@@ -92,8 +99,8 @@ def wanted_texts(numbered: Numbered, value: Value, target: Target) -> list[str]:
     values = items_of(value, target) if target.many else (value if isinstance(value, list) else [value])
     texts = []
     for item in values:
-        text = as_text(item) if numbered.step.values else person_of(item)
-        texts.append((numbered.look_up(text) or "") if numbered.step.values else text)
+        mapped = numbered.look_up(as_text(item))
+        texts.append(person_of(item) if mapped is None and numbered.passes else mapped or "")
     if isinstance(numbered.step.otherwise, Default):
         texts.append(numbered.step.otherwise.default)
     return list(dict.fromkeys(text for text in texts if text))
@@ -112,10 +119,10 @@ class _Fit:
     kind: str
 
     def __call__(self, value: Value) -> Item:
-        if not self.numbered.step.values:
-            return self.to_target(value)
-        found = self.numbered.look_up(key_of(value, self.kind))
-        return NoMatch("is not in the value map") if found is None else self.to_target(found)
+        found = self.numbered.look_up(key_of(value, self.kind)) if self.numbered.step.values else None
+        if found is not None:
+            return self.to_target(found)
+        return self.to_target(value) if self.numbered.passes else NoMatch("is not in the value map")
 
     def otherwise(self, value: Value, misfit: NoMatch) -> Item:
         """Apply the step's choice for a value that does not fit; the misfit comes back if nothing is to be done."""

@@ -75,6 +75,11 @@ def _values(step: MappingStep) -> str:
     return f"values = {{\n{rows}}}\n"
 
 
+def _no_pass(step: MappingStep) -> None:
+    if step.values and not any(step.values):
+        raise NoScript("its value map speaks of the empty field only")
+
+
 def _collection(step: MappingStep) -> None:
     plain = MappingStep(source=step.source, target=step.source)
     if step != plain:
@@ -98,6 +103,7 @@ def _outgoing(step: MappingStep, kinds: Mapping[str, str]) -> str:
         if kind != "user" or is_custom(step.source):
             raise NoScript("people leave by e-mail address there")
         read = f"{read}.email if {read} else None"
+    _no_pass(step)
     if step.values:
         if kind in PEOPLE or kind in {"cascading", ""}:
             raise NoScript("its value map is not one of plain values")
@@ -225,6 +231,7 @@ def _found(step: MappingStep, read: str, write: str, finder: str) -> str:
 
 def _type(step: MappingStep, read: str) -> str:
     """A type that is not here is chosen by the node when the issue is created, and left alone after that."""
+    _no_pass(step)
     if isinstance(step.otherwise, Default):
         default = f"    default = {_text(step.otherwise.default)}\n    issue.type = jira.issue_type(default)\n"
         otherwise = f"elif not issue.key:\n{default}"
