@@ -142,7 +142,7 @@ def replica(**more: Any) -> dict[str, Any]:
 
 def inputs(direction: Direction = "incoming", **more: Any) -> ScriptInputs:
     """Return what a script sees on an ordinary sync."""
-    given: dict[str, Any] = {"issue": issue(), "now": "2026-11-24T10:00:00+00:00"}
+    given: dict[str, Any] = {"issue": issue(), "now": "2026-11-24T10:00:00.000Z"}
     if direction == "incoming":
         given["replica"] = replica()
     return ScriptInputs(**{**given, **more})

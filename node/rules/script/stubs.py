@@ -189,7 +189,8 @@ def _replica(direction: Direction) -> str:
             kind = "Any"
         else:
             kind = _TYPES.get(name, "str | None")
-            kind = kind if "None" in kind or kind.startswith("list") else f"{kind} | None"
+            # Nearly every peer shares the summary: a doubt about each use of it would hide the doubts that matter.
+            kind = kind if name == "summary" or "None" in kind or kind.startswith("list") else f"{kind} | None"
             kind = "Any" if name in words.USERS else kind
         rows.append(f"    {name}: {kind}")
     return "\n".join(rows)

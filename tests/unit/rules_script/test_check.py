@@ -92,6 +92,13 @@ async def test_the_examples_of_the_documentation_are_accepted(engine: MontyEngin
         assert [str(finding) for finding in found if finding.severity == "error"] == [], example
 
 
+async def test_the_samples_at_the_top_of_the_page_raise_no_doubt(engine: MontyEngine) -> None:
+    """A newcomer begins by copying them, and should not meet a warning first."""
+    outgoing, incoming, *_ = _examples()
+    assert [str(finding) for finding in await engine.check(outgoing, "outgoing", SCHEMA)] == []
+    assert [str(finding) for finding in await engine.check(incoming, "incoming", SCHEMA)] == []
+
+
 WRONG: list[tuple[Direction, str, str, int, int, str]] = [
     ("incoming", "issue.sumary = 'x'", "no field `sumary`", 1, 1, "Did you mean `summary`?"),
     ("incoming", "x = 1\nissue.summary = replica.sumary", "no field `sumary`", 2, 17, "Did you mean `summary`?"),
@@ -160,7 +167,7 @@ async def test_mistakes_are_errors_with_place_and_suggestion(
     [
         ("issue.summary = issue.assignee.email", 1, "may be empty"),
         ("t = users.by_email('a@b')\nlog(t.id)", 2, "may be empty"),
-        ("issue.summary = 'x' + replica.summary", 1, "None"),
+        ("issue.description = 'x' + replica.description", 1, "None"),
     ],
 )
 async def test_values_that_may_be_empty_are_doubts(engine: MontyEngine, source: str, line: int, words: str) -> None:
