@@ -28,6 +28,7 @@ KINDS = {
     "Go live": ("date", ()),
     "Seen": ("datetime", ()),
     "Note": ("text", ()),
+    "Red says": ("text", ()),
     "Story": ("paragraph", ()),
     "Owner": ("user", ()),
     "Watchers": ("multi-user", ()),
