@@ -47,7 +47,7 @@ async def check_rules(
         engine: checks script steps; without one a script is an error.
     """
     found = [finding async for finding in _check_scope(ruleset, facts, project)]
-    if not ruleset.steps:
+    if not ruleset.steps and ruleset.method != "disabled":
         found.append(Finding(severity="warning", message="There are no steps: nothing is carried."))
     targets: dict[str, int] = {}
     for number, step in enumerate(ruleset.steps, start=1):
@@ -60,7 +60,7 @@ async def check_rules(
         if step.target in targets:
             found.append(place.warning(f"Step {targets[step.target]} sets {step.target!r} too; the later one counts."))
         targets[step.target] = number
-    if ruleset.direction == "incoming" and ruleset.steps:
+    if ruleset.direction == "incoming" and ruleset.steps and ruleset.method == "automatic":
         found += [finding async for finding in _check_creation(ruleset, facts, project)]
     return tuple(found)
 

@@ -122,10 +122,7 @@ class FieldChange:
     @property
     def place(self) -> str:
         """Name the step and line, or nothing where none is known."""
-        if self.origin is None:
-            return ""
-        line = f", line {self.origin.line}" if self.origin.line is not None else ""
-        return f"step {self.origin.step}{line}"
+        return "" if self.origin is None else str(self.origin)
 
     def lines(self) -> list[str]:
         """Show the change: removed and added parts for lists and long texts, both values otherwise."""

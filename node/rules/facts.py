@@ -47,6 +47,10 @@ class TrackerFacts(Protocol):
         """Return the fields without which no such issue can be created there, as rules name them."""
         ...
 
+    async def service_project(self, project: str) -> bool | None:
+        """Tell whether comments can be internal in a project; None where nobody knows."""
+        ...
+
     async def script_schema(self, project: str) -> ScriptSchema:
         """Return what scripts may name in a project."""
         ...
@@ -152,6 +156,10 @@ class CachedFacts:
             return frozenset(await self._tracker.components(project))
 
         return await self._keep((kind, project), read)
+
+    async def service_project(self, project: str) -> bool | None:
+        """Tell whether comments can be internal in a project; None where nobody knows."""
+        return (await self._project(project)).service
 
     async def script_schema(self, project: str) -> ScriptSchema:
         """Return what scripts may name in a project."""

@@ -13,6 +13,10 @@ from node.trackers.issue import CUSTOM
 class SchemaSource(Protocol):
     """The part of ``TrackerFacts`` that this needs."""
 
+    async def service_project(self, project: str) -> bool | None:
+        """Tell whether comments can be internal in a project."""
+        ...
+
     async def issue_types(self, project: str) -> tuple[IssueType, ...]:
         """Return the issue types of a project."""
         ...
@@ -49,4 +53,5 @@ async def build_schema(facts: SchemaSource, project: str) -> ScriptSchema:
         issue_types=tuple(kind.name for kind in await facts.issue_types(project)),
         priorities=await names("priority"),
         resolutions=await names("resolution"),
+        service_project=await facts.service_project(project),
     )

@@ -1,13 +1,13 @@
 """The last look at a replica before it is sealed: what must never leave stops it, whatever the rules say.
 
-Pure. A finding names a pattern and a field and never what was found there. The sync core fails closed: one finding, or
-an error in here, and nothing leaves. The bytes of attached files are not looked at.
+Pure. A finding names a pattern and a field and never what was found there, not even in the field's name. The sync core
+fails closed: one finding, or an error in here, and nothing leaves. The bytes of attached files are not looked at.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -15,16 +15,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from typing_extensions import override
 
 from node.errors import RuleError
+from node.rules.fields import STANDARD
 from node.rules.model import Shared
 from node.rules.regular import occurs, why_unusable
 from node.rules.ruleset import MappingStep, RuleSet
-from node.trackers.issue import Issue
+from node.trackers.issue import CUSTOM, Issue
 from protocol.replica import Replica
 
 ADDRESS = re.compile(r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}")
 """An e-mail address as people write it (a working part of RFC 5321, section 4.1.2)."""
-TEXT_FIELDS = frozenset({"summary", "description", "environment"})
-"""Fields in which people write freely."""
+FREE_TEXTS = frozenset({"summary", "description", "environment", "comments.body", "worklogs.comment"})
+"""Where people write freely, so that an address alone is a text like any other and names nobody."""
+FIELD_NAME = "the name of a field"
+"""Stands for a field in a finding where its own name is what was found."""
 MIN_QUOTE = 20
 """Characters of a restricted comment that must stand elsewhere before it counts as repeated there."""
 
@@ -61,7 +64,7 @@ class GuardPolicy(BaseModel):
     email_fields: frozenset[str] = frozenset()
     """Fields in which an e-mail address may leave; ``comments`` and ``worklogs`` stand for their authors."""
     emails_in_texts: bool = True
-    """Let e-mail addresses pass within summary, description, environment and comments."""
+    """Let e-mail addresses pass within texts; where one is the whole value of a field it still names a person."""
     patterns: tuple[Pattern, ...] = ()
 
 
@@ -104,13 +107,16 @@ def inspect(replica: Replica, *, shared: Shared, issue: Issue, policy: GuardPoli
         issue: the issue, which knows what is restricted.
         policy: what the admin allows.
     """
+    named = tuple(_stopped_names(replica, issue, policy))
+    unspeakable = {name for name, _ in named}
     found = [
         *_restricted(replica, shared, issue, policy),
         *_security(issue, policy),
         *_addresses(replica, policy),
         *_patterns(replica, policy),
     ]
-    return tuple(dict.fromkeys(found))
+    spoken = (Stopped(one.pattern, FIELD_NAME) if one.field in unspeakable else one for one in found)
+    return tuple(dict.fromkeys([*spoken, *(Stopped(pattern, FIELD_NAME) for _, pattern in named)]))
 
 
 def refuse_if_stopped(replica: Replica, *, shared: Shared, issue: Issue, policy: GuardPolicy) -> None:
@@ -129,14 +135,48 @@ def _restricted(replica: Replica, shared: Shared, issue: Issue, policy: GuardPol
         yield Stopped(RESTRICTED, "comments")
     if any(worklog.id in worklogs for worklog in shared.worklogs or ()):
         yield Stopped(RESTRICTED, "worklogs")
-    bodies = [item.body for item in comments.values()] + [item.comment or "" for item in worklogs.values()]
-    quotes = [text for body in bodies if len(text := " ".join(body.split())) >= MIN_QUOTE]
-    if not quotes:
-        return
+    quoted = _quoting(issue)
     for name, text in _texts(replica):
-        flat = " ".join(text.split())
-        if any(quote in flat for quote in quotes):
+        if quoted(text):
             yield Stopped(RESTRICTED, name)
+
+
+def _quoting(issue: Issue) -> Callable[[str], bool]:
+    """Return what tells whether a text repeats a restricted one, in any case and with whatever white space."""
+    bodies = [item.body for item in issue.comments if item.internal or item.restriction is not None]
+    bodies += [item.comment or "" for item in issue.worklogs if item.restriction is not None]
+    quotes = [flat for body in bodies if len(flat := _flat(body)) >= MIN_QUOTE]
+
+    def quoted(text: str) -> bool:
+        if not quotes:
+            return False
+        flat = _flat(text)
+        return any(quote in flat for quote in quotes)
+
+    return quoted
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _stopped_names(replica: Replica, issue: Issue, policy: GuardPolicy) -> Iterator[tuple[str, str]]:
+    """Return the names of fields that must not leave, each with the pattern found in it.
+
+    The names that Jira's own fields have say nothing. A name with an address passes where ``email_fields`` has it.
+    """
+    quoted = _quoting(issue)
+    for name in replica.fields:
+        if name in STANDARD:
+            continue
+        text = name.removeprefix(CUSTOM)
+        if not policy.restricted_comments and quoted(text):
+            yield name, RESTRICTED
+        if ADDRESS.search(text) and name not in policy.email_fields:
+            yield name, E_MAIL
+        for pattern in policy.patterns:
+            if occurs(pattern.expression, text):
+                yield name, pattern.name
 
 
 def _security(issue: Issue, policy: GuardPolicy) -> Iterator[Stopped]:
@@ -149,10 +189,9 @@ def _addresses(replica: Replica, policy: GuardPolicy) -> Iterator[Stopped]:
         base = name.partition(".")[0]
         if name in policy.email_fields or (name.endswith((".author", ".author_email")) and base in policy.email_fields):
             continue
-        written = name in TEXT_FIELDS or name in {"comments.body", "worklogs.comment"}
-        if written and policy.emails_in_texts:
-            continue
-        if ADDRESS.search(text) if written else ADDRESS.fullmatch(text.strip()) or name.endswith(".author_email"):
+        whole = name not in FREE_TEXTS and ADDRESS.fullmatch(text.strip()) is not None
+        within = not policy.emails_in_texts and "@" in text and ADDRESS.search(text) is not None
+        if whole or within or name.endswith(".author_email"):
             yield Stopped(E_MAIL, name)
 
 

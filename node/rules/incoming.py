@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from node.rules.contexts import IncomingContext
-from node.rules.incoming_steps import Coming, ensure_type, map_step, run_script, sets_parent
+from node.rules.incoming_steps import Coming, ensure_type, map_step, refuse_open_secrets, run_script, sets_parent
 from node.rules.mapping import Numbered
 from node.rules.model import Draft, Skip
 from node.rules.ruleset import MappingStep, RuleSet, is_visual
@@ -47,4 +47,5 @@ class IncomingRules:
             elif (skip := await run_script(work, *step, self._engine)) is not None:
                 return skip
         await ensure_type(work)
+        await refuse_open_secrets(work)
         return work.draft()

@@ -15,7 +15,17 @@ from node.rules.helpers import ConnectionHelpers, Making, Twins
 from node.rules.issue_links import LINKS, read_links
 from node.rules.issue_type import TypeChoice, choose_type
 from node.rules.mapping import LeftAlone, Numbered, map_incoming, wanted_texts
-from node.rules.model import Creation, Draft, DraftAttachment, DraftComment, DraftIssueLink, DraftWorklog, Origin, Skip
+from node.rules.model import (
+    Creation,
+    Draft,
+    DraftAttachment,
+    DraftComment,
+    DraftIssueLink,
+    DraftWorklog,
+    Origin,
+    Refused,
+    Skip,
+)
 from node.rules.people import people_of
 from node.rules.plain import (
     Untrusted,
@@ -26,9 +36,11 @@ from node.rules.plain import (
     read_fields,
     read_text,
 )
+from node.rules.private_comments import without_open_secrets
 from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
 from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptInputs
-from node.rules.script_step import engine_or_refuse, field_origins, refuse
+from node.rules.script_step import engine_or_refuse, field_origins, refuse, value_refused
+from node.rules.script_values import Misfit, as_our_fields_hold
 from node.rules.values import PEOPLE, Target, find
 from node.trackers.issue import Issue, Value
 from protocol.replica import Replica
@@ -49,6 +61,7 @@ class Coming:
     worklogs: tuple[DraftWorklog, ...] | None = None
     links: tuple[DraftIssueLink, ...] | None = None
     transition: str | None = None
+    refused: tuple[Refused, ...] = ()
     origins: dict[str, Origin] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     calls: list[HelperCall] = field(default_factory=list)
@@ -74,6 +87,7 @@ class Coming:
             worklogs=self.worklogs,
             links=self.links,
             transition=self.transition,
+            refused=self.refused,
             origins=self.origins,
             log=tuple(self.log),
             calls=tuple(self.calls),
@@ -146,8 +160,13 @@ async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEn
         return Skip(result.skipped, Origin(number, result.skipped_line), tuple(work.log))
     try:
         _take(work, result.changes)
+        work.fields = await as_our_fields_hold(
+            work.fields, context.facts, project=work.project, issue_type=work.issue_type
+        )
     except Untrusted as error:
         refuse(number, str(error))
+    except Misfit as misfit:
+        raise value_refused(number, step, result.origins.get(misfit.field), misfit, work.log, work.calls) from None
     for one in work.creates:
         if one.project != work.project:
             refuse(
@@ -313,6 +332,16 @@ async def _type_of(work: Coming, numbered: Numbered, value: Value) -> TypeChoice
         issue=work.context.issue,
         parent=work.parent,
     )
+
+
+async def refuse_open_secrets(work: Coming) -> None:
+    """Take out comments that would be internal where they cannot be, whichever step wanted them; say so in the log."""
+    if work.comments is None:
+        return
+    work.comments, work.refused = await without_open_secrets(
+        work.comments, work.origins.get("comments"), work.context.facts, work.project
+    )
+    work.log += [one.message for one in work.refused]
 
 
 async def ensure_type(work: Coming) -> None:

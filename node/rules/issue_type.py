@@ -54,8 +54,8 @@ def choose_type(
         kind.name for kind in types if (kind.subtask == subtask if issue is not None else parent or not kind.subtask)
     )
     name = as_text(wanted)
-    if numbered is not None and numbered.step.values:
-        name = numbered.look_up(name) or ""
+    if numbered is not None and ((mapped := numbered.look_up(name)) is not None or not numbered.passes):
+        name = mapped or ""
     found = find(name, fitting) if name else None
     if found is not None:
         return TypeChoice(found)

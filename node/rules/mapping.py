@@ -14,7 +14,18 @@ from typing_extensions import override
 
 from node.errors import RuleError
 from node.rules.ruleset import Default, MappingStep
-from node.rules.values import Item, NoMatch, Target, as_text, convert, is_empty, items_of, key_of, person_of
+from node.rules.values import (
+    Item,
+    NoMatch,
+    Target,
+    as_text,
+    convert,
+    is_empty,
+    items_of,
+    key_of,
+    person_of,
+    shortened,
+)
 from node.trackers.issue import Value
 
 
@@ -35,8 +46,15 @@ class Numbered:
 
     def look_up(self, text: str) -> str | None:
         """Return what the value map says: exact spelling first, else the same letters in any case."""
+        if not self.step.values:
+            return None
         exact = self.step.values.get(text)
         return exact if exact is not None else self.folded.get(text.casefold())
+
+    @cached_property
+    def passes(self) -> bool:
+        """Whether a value that is not in the map is taken as it is: a map may speak of the empty field alone."""
+        return not any(self.step.values)
 
     @override
     def __str__(self) -> str:
@@ -87,8 +105,8 @@ def wanted_texts(numbered: Numbered, value: Value, target: Target) -> list[str]:
     values = items_of(value, target) if target.many else (value if isinstance(value, list) else [value])
     texts = []
     for item in values:
-        text = as_text(item) if numbered.step.values else person_of(item)
-        texts.append((numbered.look_up(text) or "") if numbered.step.values else text)
+        mapped = numbered.look_up(as_text(item))
+        texts.append(person_of(item) if mapped is None and numbered.passes else mapped or "")
     if isinstance(numbered.step.otherwise, Default):
         texts.append(numbered.step.otherwise.default)
     return list(dict.fromkeys(text for text in texts if text))
@@ -108,10 +126,10 @@ class _Fit:
     create: Callable[[str], str] | None = None
 
     def __call__(self, value: Value) -> Item:
-        if not self.numbered.step.values:
-            return self.to_target(value)
-        found = self.numbered.look_up(key_of(value, self.kind))
-        return NoMatch("is not in the value map") if found is None else self.to_target(found)
+        found = self.numbered.look_up(key_of(value, self.kind)) if self.numbered.step.values else None
+        if found is not None:
+            return self.to_target(found)
+        return self.to_target(value) if self.numbered.passes else NoMatch("is not in the value map")
 
     def otherwise(self, value: Value, misfit: NoMatch) -> Item:
         """Apply the step's choice for a value that does not fit; the misfit comes back if nothing is to be done."""
@@ -123,11 +141,11 @@ class _Fit:
         if choice == "nothing":
             return misfit
         if choice == "error":
-            _refuse(self.numbered, f"{_shown(value)} {misfit.reason}")
+            _refuse(self.numbered, f"{shortened(as_text(value))} {misfit.reason}")
         default = self.to_target(choice.default)
         if isinstance(default, NoMatch):
-            both = f"{_shown(value)} {misfit.reason}, and the default {_shown(choice.default)} {default.reason}"
-            _refuse(self.numbered, both)
+            what = f"{shortened(as_text(value))} {misfit.reason}"
+            _refuse(self.numbered, f"{what}, and the default {shortened(choice.default)} {default.reason}")
         return default
 
 
@@ -138,7 +156,7 @@ def _map_one(numbered: Numbered, value: Value, fit: _Fit) -> Mapped | LeftAlone:
     if isinstance(fitted, NoMatch):
         fitted = fit.otherwise(value, fitted)
     if isinstance(fitted, NoMatch):
-        return LeftAlone(f"{numbered}: nothing was set, because {_shown(value)} {fitted.reason}.")
+        return LeftAlone(f"{numbered}: nothing was set, because {shortened(as_text(value))} {fitted.reason}.")
     return Mapped(fitted)
 
 
@@ -162,12 +180,3 @@ def _refuse(numbered: Numbered, what: str) -> NoReturn:
         advice="Add the value to the step's value map, or choose a default or 'do nothing' for values that do not fit; "
         "then retry the issue.",
     )
-
-
-_SHOWN = 60
-"""Characters of a value that are shown in a sentence."""
-
-
-def _shown(value: Value) -> str:
-    text = " ".join(as_text(value).split())
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")

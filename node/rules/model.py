@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from typing_extensions import override
+
 from node.rules.fields import COMPONENTS, OPTIONS
 from node.rules.script.engine import HelperCall
 from node.trackers.issue import CUSTOM, Value
@@ -25,6 +27,11 @@ class Origin:
     step: int
     line: int | None = None
     sources: frozenset[str] = frozenset()
+
+    @override
+    def __str__(self) -> str:
+        """Return the place as a person reads it."""
+        return f"step {self.step}" if self.line is None else f"step {self.step}, line {self.line}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +165,15 @@ class Creation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A part of what the rules want that must not be written; the other parts are. An error on the issue."""
+
+    message: str
+    advice: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What the incoming rules want in our issue.
 
@@ -175,6 +191,7 @@ class Draft:
     """The name of a transition that a script asked for; ``fields["status"]`` names a status instead."""
     creates: tuple[Creation, ...] = ()
     """What fields name and our Jira lacks: it is made before they are written."""
+    refused: tuple[Refused, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     calls: tuple[HelperCall, ...] = ()

@@ -56,6 +56,12 @@ class RecordingFacts:
         self.answers[_key("required", project, issue_type)] = list(names)
         return names
 
+    async def service_project(self, project: str) -> bool | None:
+        """Ask, and remember."""
+        service = await self._facts.service_project(project)
+        self.answers[_key("service_project", project)] = service
+        return service
+
     async def script_schema(self, project: str) -> ScriptSchema:
         """Put it together from questions of their own."""
         return await build_schema(self, project)
@@ -120,6 +126,11 @@ class RecordedFacts:
     async def required(self, project: str, issue_type: str) -> tuple[str, ...]:
         """Return the recorded names."""
         return tuple(self._answer("required", project, issue_type))
+
+    async def service_project(self, project: str) -> bool | None:
+        """Return the recorded answer; not known in a recording from before it was asked."""
+        service: bool | None = self._answers.get(_key("service_project", project))
+        return service
 
     async def script_schema(self, project: str) -> ScriptSchema:
         """Put it together from the recorded answers."""

@@ -58,7 +58,10 @@ class MappingStep(Frozen):
     when: When = "always"
     """``create`` carries the value only when the issue enters sync, and leaves it alone after that."""
     values: Annotated[dict[Text, Text], Field(max_length=MAX_VALUES)] = Field(default_factory=dict)
-    """Replaces values: exact spelling first, else the same letters in any case. Empty: every value fits."""
+    """Replaces values: exact spelling first, else the same letters in any case.
+
+    Values that are not in it do not fit. Where it is empty, or has the empty value as its only key, every value fits.
+    """
     otherwise: Literal["nothing", "error", "create"] | Default = "nothing"
     """What a value does that is not in the map or that our Jira does not offer. ``create`` has it made in our Jira."""
     people: Literal["name", "email"] = "name"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from node.errors import RuleError
 from node.rules.model import Origin
-from node.rules.script.engine import RuleEngine
+from node.rules.ruleset import ScriptStep
+from node.rules.script.engine import HelperCall, RuleEngine, ScriptFailed
 
 
 def engine_or_refuse(engine: RuleEngine | None, step: int) -> RuleEngine:
@@ -32,4 +33,23 @@ def refuse(step: int, why: str) -> NoReturn:
         f"The result of step {step} cannot be used: {why}.",
         step=step,
         advice="Correct the script, look at its preview, then retry the issue.",
+    )
+
+
+def value_refused(
+    number: int, step: ScriptStep, line: int | None, why: Exception, log: Sequence[str], calls: Sequence[HelperCall]
+) -> ScriptFailed:
+    """Return the error for a value that our Jira cannot hold, with the line that set it."""
+    rows = step.source.split("\n")
+    shown = rows[line - 1] if line is not None and 1 <= line <= len(rows) else ""
+    where = f" in line {line}" if line is not None else ""
+    return ScriptFailed(
+        f"Step {number} (script {step.name!r}) failed{where}: {why}.",
+        step=number,
+        line=line,
+        column=1 if shown else None,
+        shown=shown[:500],
+        advice="Correct that line, then retry the issue.",
+        log=log,
+        calls=calls,
     )

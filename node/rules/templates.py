@@ -58,20 +58,29 @@ def _name(root: str, name: str) -> str:
     """Write a field of an issue or a replica."""
     if is_custom(name):
         return f"{root}.custom[{_text(name.removeprefix(CUSTOM))}]"
-    if name not in (*REPLICA_FIELDS, *COLLECTIONS):
+    if name in (*REPLICA_FIELDS, *COLLECTIONS):
+        return f"{root}.{name}"
+    if root == "issue":
         raise NoScript(f"scripts cannot name {name!r}; fields are called as in Jira, others custom.<Name>")
-    return f"{root}.{name}"
+    return f"{root}.other[{_text(name)}]"
 
 
 def _has(root: str, name: str) -> str:
     if is_custom(name):
         return f"{_text(name.removeprefix(CUSTOM))} in {root}.custom"
+    if name not in (*REPLICA_FIELDS, *COLLECTIONS):
+        return f"{_text(name)} in {root}.other"
     return f"{root}.has({_text(name)})"
 
 
 def _values(step: MappingStep) -> str:
     rows = "".join(f"    {_text(value)}: {_text(result)},\n" for value, result in step.values.items())
     return f"values = {{\n{rows}}}\n"
+
+
+def _no_pass(step: MappingStep) -> None:
+    if step.values and not any(step.values):
+        raise NoScript("its value map speaks of the empty field only")
 
 
 def _collection(step: MappingStep) -> None:
@@ -100,6 +109,7 @@ def _outgoing(step: MappingStep, kinds: Mapping[str, str]) -> str:
         if kind != "user" or is_custom(step.source):
             raise NoScript("people leave by e-mail address there")
         read = f"{read}.email if {read} else None"
+    _no_pass(step)
     if step.values:
         if kind in PEOPLE or kind in {"cascading", ""}:
             raise NoScript("its value map is not one of plain values")
@@ -231,6 +241,7 @@ def _found(step: MappingStep, read: str, write: str, finder: str) -> str:
 
 def _type(step: MappingStep, read: str) -> str:
     """A type that is not here is chosen by the node when the issue is created, and left alone after that."""
+    _no_pass(step)
     if isinstance(step.otherwise, Default):
         default = f"    default = {_text(step.otherwise.default)}\n    issue.type = jira.issue_type(default)\n"
         otherwise = f"elif not issue.key:\n{default}"

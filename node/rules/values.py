@@ -76,6 +76,16 @@ def as_text(value: Value) -> str:
     return "" if value is None else str(value)
 
 
+def shortened(text: str) -> str:
+    """Return a text as a sentence shows it: in quotes, on one line, its beginning only where it is long."""
+    flat = " ".join(text.split())
+    return repr(flat if len(flat) <= _SHOWN else flat[:_SHOWN] + "…")
+
+
+_SHOWN = 60
+"""Characters of a value that are shown in a sentence."""
+
+
 def key_of(value: Value, kind: str) -> str:
     """Return the text under which a value is looked up in a value map."""
     return LEVEL.join(map(as_text, value)) if kind == "cascading" and isinstance(value, list) else as_text(value)
@@ -190,14 +200,28 @@ def _choice(value: Value, target: Target) -> Item:
 def _cascading(value: Value, target: Target) -> Item:
     parts = [as_text(part) for part in value] if isinstance(value, list) else as_text(value).split(LEVEL)
     parts = [part.strip() for part in parts if part.strip()]
-    if not 1 <= len(parts) <= 2:  # noqa: PLR2004 - a cascading field has two levels
-        return NoMatch("is not an option with at most one option below it")
-    if target.allowed is not None:
-        first = find(parts[0], target.allowed)
-        if first is None:
-            return NoMatch("is not a value that this field offers")
-        parts[0] = first
-    return list[Value](parts)
+    if target.allowed is None:
+        return list[Value](parts) if 1 <= len(parts) <= _LEVELS else NoMatch(_TOO_DEEP)
+    path = find(LEVEL.join(parts), target.allowed)
+    if path is not None:
+        return list[Value](_levels(path, target.allowed))
+    if len(parts) > _LEVELS:
+        return NoMatch(_TOO_DEEP)
+    first = find(parts[0], target.allowed) if parts else None
+    return NoMatch("is not a value that this field offers" + (f" below {first!r}" if first is not None else ""))
+
+
+_LEVELS = 2
+"""A cascading field has options, and options below them."""
+_TOO_DEEP = "is not an option with at most one option below it"
+
+
+def _levels(path: str, allowed: frozenset[str]) -> list[str]:
+    """Part an option of our Jira from the one below it; either may have the separator in its own name."""
+    for place in range(1, len(path)):
+        if path.startswith(LEVEL, place) and path[:place] in allowed:
+            return [path[:place], path[place + len(LEVEL) :]]
+    return [path]
 
 
 def _user(value: Value, target: Target) -> Item:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from node.errors import TrackerNotFound, UsageError
+from node.errors import ConfigError, TrackerNotFound, UsageError
 from node.rulebook import RuleBook
 from node.rules.checks import check_rules
 from node.rules.convert import to_mappings, to_script
@@ -18,6 +18,7 @@ from node.rules.files import export_rules, import_rules
 from node.rules.findings import Finding, has_errors
 from node.rules.ruleset import Direction, Mode, RuleSet, basic_incoming, basic_outgoing, is_basic, mode
 from node.rules.script.engine import RuleEngine
+from node.rules_desk.crossings import crossing
 from node.store import connections, rule_sets
 from node.store.connections import Connection
 from node.store.engine import Store
@@ -130,6 +131,27 @@ class Publishing:
                 found += [(ruleset.direction, finding) for finding in await self._unknown_projects(ruleset)]
             checked = await check_rules(ruleset, self._facts, project=connection.project, engine=self._engine)
             found += [(ruleset.direction, finding) for finding in checked]
+            doubt = crossing(ruleset, await self._beside(connection, ruleset))
+            if doubt is not None:
+                found.append((ruleset.direction, doubt))
+        return found
+
+    async def _beside(self, connection: Connection, ruleset: RuleSet) -> list[tuple[str, RuleSet]]:
+        """Return the rules for the other direction on other connections where issues of this one may be, too."""
+        outgoing = (
+            ruleset if ruleset.direction == "outgoing" else (await self._book.current(connection.id, "outgoing"))[1]
+        )
+        ours = {connection.project, *outgoing.scope.project}
+        found = []
+        for other in await self._store.read(connections.every):
+            if other.id == connection.id or other.conn is None or other.state == connections.CLOSED:
+                continue
+            try:
+                rules = {direction: (await self._book.current(other.id, direction))[1] for direction in DIRECTIONS}
+            except ConfigError:
+                continue  # rules that cannot be read carry nothing, and are no reason to refuse these
+            if ours & {other.project, *rules["outgoing"].scope.project}:
+                found.append((other.name, rules["incoming" if ruleset is outgoing else "outgoing"]))
         return found
 
     async def _unknown_projects(self, ruleset: RuleSet) -> list[Finding]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from node.errors import RuleError, TrackerError, TrackerNotFound, TrackerRefused
 from node.rules.explain import origins_to_json
-from node.rules.model import Draft, Origin, Skip
+from node.rules.model import Draft, Origin, Refused, Skip
 from node.store import awaited, connections, history, inbox, links, shadows, steps
 from node.store.inbox import Received
 from node.store.links import Link
@@ -206,7 +206,7 @@ class Incoming:
         async def guard(ref: IssueRef) -> None:
             await stack.enter_async_context(site.locks.hold(issue_lock(ref.id)))
 
-        applied = Applied()
+        applied = Applied(refused=[_as_error(part) for part in draft.refused])
         target = await self._applier.run(
             Target(
                 connection_id=job.party.id,
@@ -514,6 +514,11 @@ def _counts_again(link: Link, job: Job) -> bool:
     """Tell whether revisions do not rise, in another message: its peer was restored, and all that it says is news."""
     last = link.received
     return last is not None and job.row.id != last.get("row") and job.message.revision <= last["revision"]
+
+
+def _as_error(part: Refused) -> RuleError:
+    place = part.origin or Origin(0)
+    return RuleError(part.message, step=place.step or None, line=place.line, advice=part.advice)
 
 
 def _is_as_asked(link: Link, name: str, holds: Mapping[str, Value]) -> bool:

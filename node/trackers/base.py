@@ -52,6 +52,8 @@ class Project:
     key: str
     name: str
     issue_types: tuple[IssueType, ...] = ()
+    service: bool | None = None
+    """Whether comments can be internal there: on service projects only. None where the tracker does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ async def test_a_wrong_token_is_denied_in_words() -> None:
 async def test_a_project_is_described(desk: Desk) -> None:
     """Its types with their statuses, the fields of a new issue, and what we may not do there."""
     project = await desk.tracker.project("SC")
-    assert (project.key, project.name) == ("SC", "Scarlet")
+    assert (project.key, project.name, project.service) == ("SC", "Scarlet", False)
     task = next(kind for kind in project.issue_types if kind.name == "Task")
     assert set(task.statuses) == {"To Do", "In Progress", "In Review", "Done"}
     assert [kind.name for kind in project.issue_types if kind.subtask] == ["Sub-task"]

@@ -23,11 +23,12 @@ TYPES = (
 KINDS = {
     "Severity": ("select", ("Low", "High")),
     "Teams": ("multi-select", ("Web", "Core")),
-    "Place": ("cascading", ("Europe", "Asia")),
+    "Place": ("cascading", ("Europe", "Europe / Berlin", "Asia", "Asia / Tokyo")),
     "Points": ("number", ()),
     "Go live": ("date", ()),
     "Seen": ("datetime", ()),
     "Note": ("text", ()),
+    "Red says": ("text", ()),
     "Story": ("paragraph", ()),
     "Owner": ("user", ()),
     "Watchers": ("multi-user", ()),
@@ -43,9 +44,16 @@ KINDS = {
 class KnownJira:
     """Answers what ``CachedFacts`` asks, and counts the questions."""
 
-    def __init__(self, *, types: Sequence[IssueType] = TYPES, users: Sequence[User] = (ALICE, BOB)) -> None:
+    def __init__(
+        self,
+        *,
+        types: Sequence[IssueType] = TYPES,
+        users: Sequence[User] = (ALICE, BOB),
+        service: bool | None = True,
+    ) -> None:
         self.types = tuple(types)
         self.users = tuple(users)
+        self.service = service
         self.custom = dict(KINDS)
         self.calls: Counter[str] = Counter()
 
@@ -54,7 +62,7 @@ class KnownJira:
         self.calls["project"] += 1
         if key != "SC":
             raise TrackerNotFound(f"There is no project {key}.")
-        return Project(id="1", key=key, name="Support", issue_types=self.types)
+        return Project(id="1", key=key, name="Support", issue_types=self.types, service=self.service)
 
     async def fields(self) -> Sequence[Field]:
         """Return one field of every kind, without options, as Jira's own list has none."""

@@ -25,6 +25,7 @@ SCHEMA = ScriptSchema(
         "Story Points": CustomField(kind="number"),
         "Reviewer": CustomField(kind="user"),
         "Customer": CustomField(kind="text"),
+        "Place": CustomField(kind="cascading", options=("Asia", "Asia / Tokyo", "Europe", "Europe / Berlin")),
         "Teams": CustomField(kind="multi-select", options=("Red", "Blue")),
     },
     statuses=("To Do", "Doing", "Done"),
@@ -141,7 +142,7 @@ def replica(**more: Any) -> dict[str, Any]:
 
 def inputs(direction: Direction = "incoming", **more: Any) -> ScriptInputs:
     """Return what a script sees on an ordinary sync."""
-    given: dict[str, Any] = {"issue": issue(), "now": "2026-11-24T10:00:00+00:00"}
+    given: dict[str, Any] = {"issue": issue(), "now": "2026-11-24T10:00:00.000Z"}
     if direction == "incoming":
         given["replica"] = replica()
     return ScriptInputs(**{**given, **more})

@@ -125,7 +125,7 @@ def large_inputs(direction: Direction, number: int = 0) -> ScriptInputs:
             for n in range(20)
         ],
     )  # fmt: skip
-    given: dict[str, Any] = {"issue": ours, "first_sync": number % 2 == 0, "now": "2026-11-24T10:00:00+00:00"}
+    given: dict[str, Any] = {"issue": ours, "first_sync": number % 2 == 0, "now": "2026-11-24T10:00:00.000Z"}
     if direction == "incoming":
         given["replica"] = theirs
     return ScriptInputs(**given)

@@ -46,6 +46,8 @@ class ScriptSchema:
     issue_types: tuple[str, ...] = ()
     priorities: tuple[str, ...] = ()
     resolutions: tuple[str, ...] = ()
+    service_project: bool | None = None
+    """Whether comments can be internal in this project; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

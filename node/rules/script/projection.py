@@ -9,14 +9,18 @@ import json
 import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from node.errors import RuleError
 from node.rules.comments import format_comment, format_worklog
+from node.rules.fields import is_custom
 from node.rules.script import words
 from node.rules.script.engine import Direction, Plain, ScriptInputs, ScriptSchema
 from node.rules.values import PEOPLE
 from node.trackers.issue import CUSTOM
+
+OTHER = "other"
+"""Holds what a replica carries under names that its rules made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ def shape_for(direction: Direction, reads: Reads) -> dict[str, Any]:
         "issue": _fields(words.ISSUE_FIELDS, reads.issue),
         "replica": _fields(words.REPLICA_FIELDS, reads.replica),
         "previous": _fields(words.REPLICA_FIELDS, reads.previous),
+        "others": any(_names_others(some) for some in (reads.replica, reads.previous)),
     }
 
 
@@ -87,6 +92,8 @@ def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str
     for name, value in values.items():
         if name == "custom" and isinstance(value, dict):
             fields.update({f"{CUSTOM}{custom}": entry for custom, entry in value.items()})
+        elif name == OTHER and direction == "outgoing" and isinstance(value, dict):
+            fields.update(_others(value, answer.get("origins")))
         elif name not in allowed:
             raise RuleError(f"The script's worker answered with a field that cannot be set: {name[:60]!r}.")
         elif name in words.COLLECTIONS or name == "key" or (name in ("project", "links") and direction == "incoming"):
@@ -101,6 +108,23 @@ def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str
     if direction == "incoming" and answer.get("transition") is not None:
         changes["transition"] = str(answer["transition"])
     return changes
+
+
+def _names_others(some: frozenset[str] | None) -> bool:
+    return some is None or any(name.startswith(OTHER) for name in some)
+
+
+def _others(values: Mapping[str, Any], origins: Any) -> Mapping[str, Any]:
+    """Return values under names that are nobody's fields. Raises RuleError where a name is a field's."""
+    for name in values:
+        if not is_other(name):
+            _refuse(f"replica.other[{name[:60]!r}] is a field that has a name in scripts", name, origins)
+    return values
+
+
+def is_other(name: str) -> bool:
+    """Tell whether a name in a replica is none that scripts write as a field or custom field."""
+    return name not in words.REPLICA_FIELDS and not is_custom(name)
 
 
 def _known(schema: ScriptSchema, reads: frozenset[str] | None) -> list[str] | None:
@@ -121,19 +145,23 @@ def _fit(
 ) -> None:
     """Refuse a value that no Jira could hold. Raises RuleError with the line that set it."""
     for name in values:
-        if name in words.COLLECTIONS or name == "custom":
+        if name in words.COLLECTIONS or name in ("custom", OTHER):
             continue
         value = changes.get(name) if name in changes else fields.get(name)
         wanted = _wanted(name, value, direction)
         if wanted is not None:
-            line = origins.get(name) if isinstance(origins, dict) else None
             target = "replica" if direction == "outgoing" else "issue"
-            where = f" in line {line}" if isinstance(line, int) else ""
-            raise RuleError(
-                f"The script failed{where}: {target}.{name} takes {wanted}, not {_kind(value)}.",
-                line=line if isinstance(line, int) else None,
-                advice="Correct that line, then try the issue again.",
-            )
+            _refuse(f"{target}.{name} takes {wanted}, not {_kind(value)}", name, origins)
+
+
+def _refuse(what: str, name: str, origins: Any) -> NoReturn:
+    line = origins.get(name) if isinstance(origins, dict) else None
+    where = f" in line {line}" if isinstance(line, int) else ""
+    raise RuleError(
+        f"The script failed{where}: {what}.",
+        line=line if isinstance(line, int) else None,
+        advice="Correct that line, then try the issue again.",
+    )
 
 
 def _wanted(name: str, value: Any, direction: Direction) -> str | None:
@@ -195,9 +223,12 @@ def _flat_issue(issue: Plain, names: frozenset[str] | None) -> dict[str, Any]:
 def _flat(shared: Plain) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     custom: dict[str, Any] = {}
+    other: dict[str, Any] = {} if shared.get("url") is None else {"url": shared["url"]}
     for name, value in (shared.get("fields") or {}).items():
-        if name.startswith(CUSTOM):
+        if is_custom(name):
             custom[name.removeprefix(CUSTOM)] = value
+        elif is_other(name):
+            other[name] = value
         else:
             flat[name] = value
     for name in (*words.ENTRIES, "key", "project"):
@@ -205,6 +236,8 @@ def _flat(shared: Plain) -> dict[str, Any]:
             flat[name] = shared[name]
     if custom:
         flat["custom"] = custom
+    if other:
+        flat[OTHER] = other
     return flat
 
 
@@ -221,11 +254,11 @@ def _laid_over(issue: dict[str, Any], draft: dict[str, Any]) -> dict[str, Any]:
 def _some(flat: dict[str, Any], names: frozenset[str] | None) -> dict[str, Any]:
     if names is None:
         return flat
-    some = {name: value for name, value in flat.items() if name in names and name != "custom"}
-    custom = flat.get("custom")
-    if custom:
-        if "custom" not in names:
-            custom = {name: value for name, value in custom.items() if CUSTOM + name in names}
-        if custom:
-            some["custom"] = custom
+    some = {name: value for name, value in flat.items() if name in names and name not in ("custom", OTHER)}
+    for shelf in ("custom", OTHER):
+        held = flat.get(shelf) or {}
+        if shelf not in names:
+            held = {name: value for name, value in held.items() if f"{shelf}.{name}" in names or name in names}
+        if held:
+            some[shelf] = held
     return some

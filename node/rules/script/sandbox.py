@@ -19,6 +19,7 @@ from pydantic_monty import MontyCrashedError, MontyError
 
 from node.clock import Clock, SystemClock
 from node.errors import AccordError, RuleError
+from node.rules.fields import utc
 from node.rules.script import failure, projection, schema_check, stubs, typecheck
 from node.rules.script.asking import ask
 from node.rules.script.compiler import Compiled, Compiler
@@ -136,7 +137,7 @@ class MontyEngine:
         await self._workers.close()
 
     def _job(self, script: Script, inputs: ScriptInputs, compiled: Compiled) -> _Job:
-        now = inputs.now or datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).isoformat(timespec="seconds")
+        now = inputs.now or utc(datetime.fromtimestamp(self._clock.now_ms() // 1000, UTC))
         values = projection.job_for(inputs, script.direction, script.schema, compiled.reads, now)
         packed = projection.packed(values)
         return _Job(values, (compiled.digest, hashlib.sha256(packed).digest()), len(packed))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from node.rules.script import words
 from node.rules.script.engine import CustomField, Direction, Finding, ScriptSchema
+from node.rules.values import LEVEL, NoMatch, Target, convert
 from node.trackers.issue import CUSTOM
 
 _TEXTS = ("text", "paragraph", "url", "date", "datetime", "select", "radio", "user", "version", "cascading")
@@ -23,7 +24,14 @@ def findings(
     """Return what does not fit, in the order of the script."""
     found: list[Finding] = []
     for use in uses:
-        judge = {"field": _field, "method": _method, "custom": _custom, "value": _value}[use["what"]]
+        judge = {
+            "field": _field,
+            "method": _method,
+            "custom": _custom,
+            "other": _other,
+            "value": _value,
+            "internal": _internal,
+        }[use["what"]]
         verdict = judge(use, direction, schema)
         if verdict is not None:
             severity, message, suggestion = verdict
@@ -48,9 +56,10 @@ _Verdict = tuple[Literal["error", "warning"], str, str] | None
 
 def _field(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:
     root, name, write = use["root"], use["name"], use["write"]
-    if name in ("has", "drop", "custom"):
+    if name in ("has", "drop", "custom") or (name == "other" and root != "issue"):
         where = f"{root}.{name} cannot be replaced"
-        return ("error", where, f'Set one field: {root}.custom["Name"] = value.') if write else None
+        shelf = name if name == "other" else "custom"
+        return ("error", where, f'Set one field: {root}.{shelf}["Name"] = value.') if write else None
     fields = words.ISSUE_FIELDS if root == "issue" else words.REPLICA_FIELDS
     if name not in fields:
         return _no_field(root, name, fields, schema)
@@ -103,6 +112,30 @@ def _custom(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) 
     )
 
 
+def _other(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:  # noqa: ARG001 - one shape for all
+    root, name = use["root"], use["name"]
+    if root == "issue":
+        return None  # that an issue has no such thing is said where it is named
+    if use["write"] and (root != "replica" or direction != "outgoing"):
+        return "error", f"{root} is only read here", ""
+    if name.startswith(CUSTOM):
+        written = f"{root}.custom[{name.removeprefix(CUSTOM)!r}]"
+        return "error", f"{name!r} is the name of a custom field", f"Write `{written}`."
+    if name in words.REPLICA_FIELDS:
+        return "error", f"`{name}` is a field of its own", f"Write `{root}.{name}`."
+    return None
+
+
+def _internal(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:  # noqa: ARG001 - one shape for all
+    if schema.service_project is not False:
+        return None
+    return (
+        "warning",
+        "this project is no service project: Jira would show an internal comment to everybody, so it is not written",
+        'Write it for a role instead: comments.merge(issue, replica, role="Developers").',
+    )
+
+
 def _value(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:
     name, value = use["name"], use["value"]
     # Outgoing, a replica may carry any words: the peer maps them to its own.
@@ -127,12 +160,23 @@ def _custom_value(name: str, value: Any, field: CustomField) -> _Verdict:
     if isinstance(value, bool):
         return "error", f"{name!r} does not take True or False", _kind(field)
     if field.kind == "number" and isinstance(value, str):
-        return "error", f"{name!r} takes a number, not a text", _kind(field)
+        fits = not isinstance(convert(value, Target(name=name, kind="number")), NoMatch)
+        return None if fits else ("error", f"{name!r} takes a number, not a text", _kind(field))
     if field.kind in (*_TEXTS, *_LISTS) and not isinstance(value, str):
         return "error", f"{name!r} does not take a number", _kind(field)
+    if field.kind == "cascading" and field.options:
+        return _level(name, value, field.options)
     if field.options and isinstance(value, str) and value not in field.options:
         return "error", f"{name!r} has no option {value!r}", _among(value, field.options)
     return None
+
+
+def _level(name: str, value: str, options: Sequence[str]) -> _Verdict:
+    """Judge one level of a two-level option, or both as one text; whether two levels fit is seen when it runs."""
+    levels = {level for option in options for level in (option, option.rpartition(LEVEL)[2])}
+    if value.casefold().strip() in {level.casefold() for level in levels}:
+        return None
+    return "error", f"{name!r} has no option {value!r}", _among(value, sorted(levels))
 
 
 def _kind(field: CustomField) -> str:

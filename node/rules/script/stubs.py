@@ -187,14 +187,15 @@ def _issue() -> str:
 
 
 def _replica(direction: Direction) -> str:
-    rows = ["class Replica:", "    custom: AnyCustom", *_METHODS]
+    rows = ["class Replica:", "    custom: AnyCustom", "    other: AnyCustom", *_METHODS]
     for name in words.REPLICA_FIELDS:
         if direction == "outgoing":
             # Whatever rules put there: a replica is filled with words of our own.
             kind = "Any"
         else:
             kind = _TYPES.get(name, "str | None")
-            kind = kind if "None" in kind or kind.startswith("list") else f"{kind} | None"
+            # Nearly every peer shares the summary: a doubt about each use of it would hide the doubts that matter.
+            kind = kind if name == "summary" or "None" in kind or kind.startswith("list") else f"{kind} | None"
             kind = "Any" if name in words.USERS else kind
         rows.append(f"    {name}: {kind}")
     return "\n".join(rows)

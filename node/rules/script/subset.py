@@ -127,8 +127,8 @@ class _Walk:
         root, write = node.value.id, isinstance(node.ctx, ast.Store)
         if root in self.reads:
             self.use(node, "field", root=root, name=node.attr, write=write)
-            if node.attr == "custom":
-                self._custom(root, parent)
+            if node.attr in _BY_NAME:
+                self._by_name(root, node.attr, parent)
             elif node.attr == "has":
                 self._asked(root, parent)
             elif not write or isinstance(parent, ast.AugAssign):
@@ -144,16 +144,24 @@ class _Walk:
         else:
             self.reads[root] = None
 
-    def _custom(self, root: str, parent: Any) -> None:
+    def _by_name(self, root: str, shelf: str, parent: Any) -> None:
         name: Any = None
         place = parent
         if isinstance(parent, ast.Subscript) and isinstance(parent.slice, ast.Constant):
             name, place = parent.slice.value, parent.slice
         if isinstance(name, str):
-            self._read(root, f"custom.{name}")
-            self.use(place, "custom", root=root, name=name, write=isinstance(parent.ctx, ast.Store))
+            self._read(root, f"{shelf}.{name}")
+            self.use(place, shelf, root=root, name=name, write=isinstance(parent.ctx, ast.Store))
         else:
-            self._read(root, "custom")
+            self._read(root, shelf)
+
+    def look_Call(self, node: ast.Call, parent: Any) -> None:  # noqa: ARG002, N802
+        function = node.func
+        if isinstance(function, ast.Attribute) and function.attr == "merge" and isinstance(function.value, ast.Name):
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            internal = given.get("internal", node.args[3] if len(node.args) > 3 else None)  # noqa: PLR2004 - its place
+            if function.value.id == "comments" and _may_be(internal) and not _may_be(given.get("role")):
+                self.use(internal, "internal")
 
     def look_FunctionDef(self, node: ast.FunctionDef, parent: Any) -> None:  # noqa: ARG002, N802
         if node.decorator_list:
@@ -248,14 +256,14 @@ class _Walk:
             plain = isinstance(base, ast.Name) and not target.attr.startswith("_")
         elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Attribute):
             base = target.value
-            plain = base.attr == "custom" and isinstance(base.value, ast.Name)
+            plain = base.attr in _BY_NAME and isinstance(base.value, ast.Name)
             constant = isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str)
             plain = plain and (constant or isinstance(target.slice, ast.Name))
             if not plain:
                 return
             name = ast.unparse(target.slice)
             if constant and value is not None and isinstance(base.value, ast.Name):
-                self._values(base.value.id, f"custom.{target.slice.value}", value)  # type: ignore[attr-defined]
+                self._values(base.value.id, f"{base.attr}.{target.slice.value}", value)  # type: ignore[attr-defined]
         else:
             return
         if not plain:
@@ -271,6 +279,10 @@ class _Walk:
             self.use(constant, "value", root=root, name=name, value=constant.value)
 
 
+_BY_NAME = ("custom", "other")
+"""What holds values by names that Jira does not give: ``replica.custom["Severity"]``, ``replica.other["state"]``."""
+
+
 def _only_asked(node: ast.Name, parent: Any) -> bool:
     """Tell whether it is only asked if the object is there, so that it cannot be read under another name."""
     if isinstance(parent, (ast.If, ast.IfExp, ast.While)):
@@ -281,6 +293,11 @@ def _only_asked(node: ast.Name, parent: Any) -> bool:
     if isinstance(parent, ast.UnaryOp):
         return isinstance(parent.op, ast.Not)
     return isinstance(parent, ast.Compare)
+
+
+def _may_be(value: Any) -> bool:
+    """Tell whether an argument is there and may turn out to be something."""
+    return value is not None and not (isinstance(value, ast.Constant) and not value.value)
 
 
 def _leaves(target: Any) -> Iterator[Any]:

@@ -23,6 +23,9 @@ from node.trackers.jira.shapes import entries_of, identifier, mapping, name_of, 
 INTERNAL = "sd.public.comment"
 """The comment property in which Jira Service Management keeps whether a comment is internal."""
 
+SERVICE = "service_desk"
+"""How Jira calls the type of a service project."""
+
 _WORKLOG_MARKER = re.compile(r"\s*\{anchor:accord-([0-9a-f]{32})\}\s*\Z")
 _UNREADABLE = Restriction("role", "(a restriction that could not be read)")
 
@@ -158,7 +161,7 @@ class Reader:
     def _comments(self, fields: Mapping[str, object], *, absent_is_empty: bool) -> tuple[tuple[Comment, ...], bool]:
         entries, whole = _page(fields.get("comment"), "comments", absent_is_empty=absent_is_empty)
         project = fields.get("project")
-        service_desk = isinstance(project, Mapping) and project.get("projectTypeKey") == "service_desk"
+        service_desk = isinstance(project, Mapping) and project.get("projectTypeKey") == SERVICE
         if service_desk:
             whole = whole and all(isinstance(entry, Mapping) and _says_visibility(entry) for entry in entries)
         return tuple(self.comment(entry, service_desk=service_desk) for entry in entries), whole

@@ -7,6 +7,7 @@ from typing import Any
 
 from node.trackers.base import Field, IssueType, Project, Transition
 from node.trackers.jira.custom import FieldCatalogue, is_custom, kind_of, tidy
+from node.trackers.jira.payload import SERVICE
 from node.trackers.jira.shapes import entries_of, identifier, mapping, name_of, word
 from node.trackers.jira.writing import our_name
 
@@ -21,10 +22,12 @@ def read_project(raw: object, statuses: Sequence[object] = ()) -> Project:
         names = (name_of(status) for status in entries_of(kind.get("statuses")))
         by_type[identifier(kind, "an issue type")] = tuple(name for name in names if name is not None)
     types = [mapping(entry, "an issue type") for entry in entries_of(told.get("issueTypes"))]
+    project_type = told.get("projectTypeKey")
     return Project(
         id=identifier(told, f"project {key}"),
         key=key,
         name=name_of(told) or key,
+        service=project_type == SERVICE if isinstance(project_type, str) else None,
         issue_types=tuple(
             IssueType(
                 id=identifier(kind, "an issue type"),

@@ -13,8 +13,12 @@ from node.rules.ruleset import Default, MappingStep, RuleSet, Scope, ScriptStep,
 from tests.support.known_jira import KnownJira
 
 
-async def _check(direction: str, *steps: Any, scope: Scope | None = None) -> tuple[Finding, ...]:
-    ruleset = RuleSet.model_validate({"direction": direction, "steps": steps, "scope": scope or Scope()})
+async def _check(
+    direction: str, *steps: Any, scope: Scope | None = None, method: str = "automatic"
+) -> tuple[Finding, ...]:
+    ruleset = RuleSet.model_validate(
+        {"direction": direction, "method": method, "steps": steps, "scope": scope or Scope()}
+    )
     return await check_rules(ruleset, CachedFacts(KnownJira()), project="SC")
 
 
@@ -59,6 +63,11 @@ async def test_basic_rules_are_fine(ruleset: RuleSet) -> None:
          "Known here: High, Low."),
         ("incoming", _map("x", "type", otherwise=Default(default="Tsak")), "error", "'Tsak'", "Did you mean 'Task'?"),
         ("incoming", _map("x", "custom.Points", otherwise=Default(default="many")), "error", "is not a number", ""),
+        ("incoming", _map("x", "custom.Place", otherwise=Default(default="Europe / Tokyo")), "error",
+         "the default is 'Europe / Tokyo', and that is not a value that this field offers below 'Europe'.",
+         "Did you mean"),
+        ("incoming", _map("x", "custom.Place", values={"1": "Europe / Bern"}), "error", "gives 'Europe / Bern' for '1'",
+         "Did you mean 'Europe / Berlin'?"),
         ("incoming", _map("x", "assignee", otherwise=Default(default="mallory")), "error", "nobody in this Jira", ""),
         ("incoming", _map("descripton", "description"), "warning", "may call it otherwise", "'description'"),
         ("incoming", _map("x", "due", people="email"), "warning", "only on what leaves", ""),
@@ -95,6 +104,9 @@ async def test_doubts_about_the_whole() -> None:
     twice = await _check("outgoing", _SUMMARY, _map("description", "summary"))
     assert [finding.message for finding in twice] == ["Step 1 sets 'summary' too; the later one counts."]
     assert "no steps" in (await _check("outgoing"))[0].message
+    assert await _check("outgoing", method="disabled") == ()
+    for method in ("manual", "disabled"):
+        assert await _check("incoming", _map("description"), method=method) == ()  # nothing is created then
     bare = await _check("incoming", _map("description"))
     assert bare[0].message == "Jira wants 'summary' when an issue of type Bug, Task is created, and no step sets it."
 

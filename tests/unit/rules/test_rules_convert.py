@@ -50,6 +50,9 @@ _OUT = RuleSet(
         _map("custom.Points"),
         _map("custom.Place", "custom.Region"),
         _map("due", "custom.Until", when="create"),
+        _map("status", "state", values={"Open": "New"}, otherwise=Default(default="Odd")),
+        _map("summary", "head line"),
+        _map("environment", "where", when="create"),
     ),
 )
 _IN = RuleSet(
@@ -70,6 +73,9 @@ _IN = RuleSet(
         _map("environment", "custom.Note"),
         _map("custom.sev", "custom.Severity", values={"1": "High"}),
         _map("original_estimate"),
+        _map("sev", "custom.Mood", values={"1": "Good", "2": "Bad"}),
+        _map("the story", "custom.Story"),
+        _map("url", "custom.Site"),
     ),
 )
 
@@ -166,7 +172,11 @@ async def test_outgoing_scripts_mean_the_same(first: bool, engine: MontyEngine) 
     facts = CachedFacts(KnownJira())
     mapped = OutgoingRules(_OUT, version=1)
     scripted = OutgoingRules(to_script(_OUT, kinds=_KINDS), version=1, engine=engine)
-    previous = None if first else {"key": "UD-1", "fields": {"environment": "Old lab", "custom.Until": None}}
+    previous = (
+        None
+        if first
+        else {"key": "UD-1", "fields": {"environment": "Old lab", "custom.Until": None, "where": "Cellar"}}
+    )
     context = OutgoingContext(
         first_sync=first, previous=previous, facts=facts, twins=_Links(),
         own_items=frozenset({("comment", "3"), ("issue link", "3")}),
@@ -195,9 +205,10 @@ _FULL = Replica(
         "type": "Bug", "summary": "S", "description": "D\nE", "custom.State": "new", "priority": "high",
         "labels": ["a", "b"], "components": ["ui", "nowhere"], "fix_versions": ["1.0"], "due": "2026-11-24",
         "assignee": "Alice Smith", "reporter": "Alice Smith", "parent_key": "UD-7", "environment": "Lab",
-        "custom.sev": "1", "original_estimate": 60,
+        "custom.sev": "1", "original_estimate": 60, "sev": "2", "the story": "Once", "custom": "odd", "other": "odd",
         "links": [{"type": "Blocks", "outward": False, "issue": "h8"}],
     },
+    url="https://blue.example/browse/UD-1",
     comments=(ReplicaComment(id="c", author="Al*", body="* hi"), ReplicaComment(id="d", body="x", internal=True)),
     attachments=(ReplicaAttachment(id="a", name="n", size=1, blob="a" * 64, mime="image/png"),),
     worklogs=(ReplicaWorklog(id="w", seconds=60, author="Al", comment="Tea"),),
@@ -243,15 +254,18 @@ async def test_an_error_stays_an_error(engine: MontyEngine) -> None:
 @pytest.mark.parametrize(
     ("direction", "step", "why"),
     [
-        ("outgoing", _map("summary", "headline"), "scripts cannot name 'headline'"),
+        ("outgoing", _map("sumary", "headline"), "scripts cannot name 'sumary'"),
         ("outgoing", _map("comments", people="email"), "comments are carried as they are"),
         ("outgoing", _map("custom.Owner", people="email"), "by e-mail address"),
         ("outgoing", _map("custom.Odd", values={"a": "b"}), "not one of plain values"),
         ("outgoing", _map("summary", otherwise="error"), "has no effect without a value map"),
-        ("outgoing", _map("labels", values={"": "none"}), "an entry for an empty list"),
+        ("outgoing", _map("labels", values={"": "none"}), "speaks of the empty field only"),
+        ("outgoing", _map("priority", values={"": "None"}), "speaks of the empty field only"),
+        ("incoming", _map("type", values={"": "Bug"}), "speaks of the empty field only"),
+        ("outgoing", _map("labels", values={"": "none", "a": "b"}), "an entry for an empty list"),
         ("outgoing", _map("custom.a\nb", "summary"), "several lines"),
         ("incoming", _map("status"), "a status needs a value map"),
-        ("incoming", _map("x", "custom.Odd"), "scripts cannot name 'x'"),
+        ("incoming", _map("x", "odd"), "scripts cannot name 'odd'"),
         ("incoming", _map("custom.x", "custom.Odd"), "what 'custom.Odd' holds is not known"),
         ("incoming", _map("priority", values={"": "Low"}), "an entry for an empty field"),
         ("incoming", _map("summary", values={"a": "b"}), "no simple script"),

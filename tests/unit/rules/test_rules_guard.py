@@ -58,6 +58,29 @@ def test_a_restricted_comment_is_stopped() -> None:
     assert _look(_replica({"description": "short"})) == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        _SECRET.upper(),
+        _SECRET.replace(" ", "\n\t "),
+        f"> {_SECRET.replace(' ', chr(0xA0)).title()}",
+        f"a{_SECRET.lower()}b".replace(" ", chr(0x2003)),
+    ],
+)
+def test_a_restricted_comment_is_found_in_any_case_and_spacing(text: str) -> None:
+    """In fields, in comments, in names of files, in what is logged, and in the name of a field."""
+    for replica, where in (
+        (_replica({"custom.Note": ["x", text]}), "custom.Note"),
+        (_replica(comments=(ReplicaComment(id="1", body=text),)), "comments.body"),
+        (_replica(attachments=(ReplicaAttachment(id="1", name=text, size=1, blob="a" * 64),)), "attachments.name"),
+        (_replica(worklogs=(ReplicaWorklog(id="1", seconds=1, comment=text),)), "worklogs.comment"),
+        (_replica({f"custom.{text}": 1}), "the name of a field"),
+    ):
+        assert _look(replica) == (Stopped("restricted comment", where),)
+    whole = _replica({"d": _SECRET})
+    assert _look(whole, GuardPolicy(restricted_comments=True)) == ()
+
+
 def test_a_restricted_comment_may_leave_where_the_admin_says_so() -> None:
     """Both the rules and the guard have to agree."""
     policy = GuardPolicy(restricted_comments=True)
@@ -116,6 +139,44 @@ def test_addresses_in_texts_can_be_stopped_too() -> None:
         Stopped("e-mail address", "summary"),
         Stopped("e-mail address", "comments.body"),
     )
+
+
+@pytest.mark.parametrize(
+    ("replica", "field"),
+    [
+        (_replica({"custom.Contact": "ask al@x.example now"}), "custom.Contact"),
+        (_replica({"contact": "al@x.example, bob@x.example"}), "contact"),
+        (_replica({"labels": ["via-al@x.example-now"]}), "labels"),
+        (_replica({"who": {"note": "Al <al@x.example>"}}), "who"),
+        (_replica(comments=(ReplicaComment(id="1", author="Al (al@x.example)", body=""),)), "comments.author"),
+        (_replica(attachments=(ReplicaAttachment(id="1", name="to al@x.example.txt", size=1, blob="a" * 64),)),
+         "attachments.name"),
+        (_replica(worklogs=(ReplicaWorklog(id="1", seconds=1, comment="for al@x.example"),)), "worklogs.comment"),
+    ],
+)  # fmt: skip
+def test_an_address_within_any_text_is_stopped_unless_the_admin_allows_it(replica: Replica, field: str) -> None:
+    """Not only in those fields that every Jira has."""
+    assert _look(replica, GuardPolicy(emails_in_texts=False)) == (Stopped("e-mail address", field),)
+    assert _look(replica, GuardPolicy(emails_in_texts=True)) == ()
+
+
+@pytest.mark.parametrize("name", ["custom.a@b.example", "Questions to a@b.example"])
+def test_an_address_in_the_name_of_a_field_is_stopped(name: str) -> None:
+    """Whatever texts may hold; the finding does not say the name, and the admin may allow this very field."""
+    for value in (1, "a@b.example"):
+        assert _look(_replica({name: value}), GuardPolicy()) == (Stopped("e-mail address", "the name of a field"),)
+        assert _look(_replica({name: value}), GuardPolicy(email_fields=frozenset({name}))) == ()
+
+
+def test_patterns_count_for_the_names_of_fields() -> None:
+    """Of custom ones and of those that rules made up; what Jira itself calls its fields tells nothing."""
+    policy = GuardPolicy(patterns=(Pattern(name="customer number", expression=r"^CUST-\d{6}$"),))
+    for name in ("custom.CUST-123456", "CUST-123456"):
+        for value in (1, "CUST-123456"):
+            assert _look(_replica({name: value}), policy) == (Stopped("customer number", "the name of a field"),)
+    assert _look(_replica({"summary": "s", "custom.Severity": "High"}), policy) == ()
+    words = GuardPolicy(patterns=(Pattern(name="word", expression="^summary$|^labels$"),))
+    assert _look(_replica({"summary": "s", "labels": ["x"]}), words) == ()
 
 
 def test_patterns_of_the_admin_are_looked_for_everywhere() -> None:

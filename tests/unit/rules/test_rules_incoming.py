@@ -190,6 +190,16 @@ async def test_a_default_person_stands_in() -> None:
     assert (await _want(_replica({"who": "Mallory"}), step)).fields["assignee"] == "bob"
 
 
+async def test_an_issue_that_nobody_owns_gets_the_default_person() -> None:
+    """And so does one whose owner is nobody here, while an owner whom our Jira knows is taken as it is."""
+    default = "bob@green.example"
+    step = _map("owner", "assignee", when="create", values={"": default}, otherwise=Default(default=default))
+    found = {}
+    for owner in ("alice", "alice@blue.example", "Mallory", "", None):
+        found[owner] = (await _want(_replica({"owner": owner}), step)).fields["assignee"]
+    assert found == {"alice": "alice", "alice@blue.example": "alice", "Mallory": "bob", "": "bob", None: "bob"}
+
+
 async def test_a_status_must_be_one_of_ours() -> None:
     """And an empty one says nothing: no issue is without a status."""
     step = _map("state", "status", values={"In Progress": "doing", "Weird": "Weird"})

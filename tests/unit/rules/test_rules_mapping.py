@@ -84,6 +84,19 @@ def test_an_empty_field_can_be_mapped() -> None:
     assert map_outgoing(_step(values={"": "none"}), []) == Mapped(["none"])
 
 
+def test_a_map_of_the_empty_value_alone_lets_others_pass() -> None:
+    """It says what an empty field becomes; every other value fits as it would without a map, or does not."""
+    step = _step(values={"": "Open"}, otherwise=Default(default="Done"))
+    assert map_incoming(step, None, _STATUS) == map_incoming(step, "", _STATUS) == Mapped("Open")
+    assert map_incoming(step, "doing", _STATUS) == Mapped("Doing")
+    assert map_incoming(step, "Nowhere", _STATUS) == Mapped("Done")
+    assert map_outgoing(_step(values={"": "none"}), "High") == Mapped("High")
+    assert map_incoming(_step(values={"": "Web"}), ["core"], _TEAMS) == Mapped(["Core"])
+    assert map_incoming(_step(values={"": "Web"}), [], _TEAMS) == Mapped(["Web"])
+    closed = _step(values={"": "Open", "New": "Open"})
+    assert isinstance(map_incoming(closed, "Doing", _STATUS), LeftAlone)
+
+
 def test_lists_are_mapped_one_by_one() -> None:
     """What fits stays, what does not fit goes, nothing stands twice."""
     step = _step(values={"web": "Web", "www": "Web", "db": "Data"})
@@ -105,6 +118,9 @@ def test_people_are_looked_up_after_the_map() -> None:
     target = Target(name="assignee", kind="user")
     step = _step(values={"Al": "alice"}, otherwise=Default(default="bob"))
     assert wanted_texts(step, "al", target) == ["alice", "bob"]
+    passing = _step(values={"": "bob"}, otherwise=Default(default="triage"))
+    assert wanted_texts(passing, None, target) == ["bob", "triage"]
+    assert wanted_texts(passing, "Alice Smith", target) == ["Alice Smith", "triage"]
     assert wanted_texts(_step(), {"display_name": "Al", "email": "al@x.example"}, target) == ["al@x.example"]
 
 

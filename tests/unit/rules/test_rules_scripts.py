@@ -14,7 +14,16 @@ from node.rules.incoming import IncomingContext, IncomingRules
 from node.rules.model import Draft, Origin, Shared, Skip
 from node.rules.outgoing import OutgoingContext, OutgoingRules
 from node.rules.ruleset import MappingStep, RuleSet, Scope, ScriptStep
-from node.rules.script.engine import Direction, Finding, Helpers, Script, ScriptInputs, ScriptResult, ScriptSchema
+from node.rules.script.engine import (
+    Direction,
+    Finding,
+    Helpers,
+    Script,
+    ScriptFailed,
+    ScriptInputs,
+    ScriptResult,
+    ScriptSchema,
+)
 from node.rules.script.sandbox import MontyEngine
 from node.trackers.issue import Attachment, Comment, User
 from protocol.replica import Replica, ReplicaAttachment, ReplicaComment
@@ -312,3 +321,189 @@ async def test_custom_fields_stay_at_home_where_the_jira_is_not_known(engine: Mo
     shared = await rules.evaluate(issue, _context(facts=None))
     assert isinstance(shared, Shared)
     assert shared.fields["custom.O"] is None
+
+
+def _in(*sources: str) -> RuleSet:
+    steps = tuple(ScriptStep(name=f"Script {number}", source=source) for number, source in enumerate(sources, 1))
+    return RuleSet(direction="incoming", steps=steps)
+
+
+async def _wanted(engine: MontyEngine, fields: dict[str, Any], *sources: str) -> Draft:
+    context = IncomingContext(first_sync=True, project="SC", facts=CachedFacts(KnownJira()))
+    rules = IncomingRules(_in(*sources), version=1, engine=engine)
+    draft = await rules.evaluate(Replica(issue="h", fields=fields), context)
+    assert isinstance(draft, Draft)
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [("3.5", 3.5), ("-0.25", -0.25), ("5", 5), (7, 7), ("", None), (None, None)]
+)
+async def test_a_number_goes_from_script_to_script(engine: MontyEngine, value: Any, wanted: float | None) -> None:
+    """A fraction is a text on the way; assigned to a number field it is a number again."""
+    draft = await _wanted(engine, {"custom.Num": value}, 'issue.custom["Points"] = replica.custom["Num"]\n')
+    assert draft.fields["custom.Points"] == wanted
+    assert type(draft.fields["custom.Points"]) is type(wanted)
+
+
+async def test_what_leaves_as_a_number_arrives_as_one(engine: MontyEngine) -> None:
+    """Both scripts of one field, the wire in between."""
+    shared = await OutgoingRules(
+        _out('replica.custom["Num"] = issue.custom["Points"]\n'), version=1, engine=engine
+    ).evaluate(an_issue(project="SC", custom={"Points": 3.5}), _context())
+    assert isinstance(shared, Shared)
+    assert shared.fields["custom.Num"] == "3.5"
+    draft = await _wanted(engine, dict(shared.fields), 'issue.custom["Points"] = replica.custom["Num"]\n')
+    assert draft.fields["custom.Points"] == 3.5
+
+
+_PLACE = "issue.custom['Place'] takes an option, and perhaps one below it, and"
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (
+            'issue.custom["Points"] = replica.custom["Num"]',
+            "issue.custom['Points'] takes a number, and 'many' is not a number.",
+        ),
+        (
+            'issue.custom["Place"] = ["Europe", "Tokyo"]',
+            f"{_PLACE} 'Europe, Tokyo' is not a value that this field offers below 'Europe'.",
+        ),
+        ('issue.custom["Place"] = "Nowhere"', f"{_PLACE} 'Nowhere' is not a value that this field offers."),
+    ],
+)
+async def test_a_value_that_our_field_cannot_hold_names_step_and_line(
+    engine: MontyEngine, line: str, what: str
+) -> None:
+    """With what the scripts had logged until then, and the line as it is written."""
+    with pytest.raises(ScriptFailed) as caught:
+        await _wanted(engine, {"custom.Num": "many"}, "log('one')\n", f"log('two')\n{line}\n")
+    assert caught.value.message == f"Step 2 (script 'Script 2') failed in line 2: {what}"
+    assert (caught.value.step, caught.value.line, caught.value.shown) == (2, 2, line)
+    assert caught.value.log == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ('["Europe", "Berlin"]', ["Europe", "Berlin"]),
+        ('["europe", "BERLIN"]', ["Europe", "Berlin"]),
+        ('"asia / tokyo"', ["Asia", "Tokyo"]),
+        ('["asia"]', ["Asia"]),
+        ("[]", None),
+    ],
+)
+async def test_a_two_level_option_is_spelled_as_ours(
+    engine: MontyEngine, written: str, wanted: list[str] | None
+) -> None:
+    """In any case, as a list or as one text."""
+    draft = await _wanted(engine, {}, f'issue.custom["Place"] = {written}\n')
+    assert draft.fields["custom.Place"] == wanted
+
+
+async def test_scripts_share_names_that_are_no_fields(engine: MontyEngine) -> None:
+    """Written, read again by a later step, taken back, changed in place; with the line that set each."""
+    first = ScriptStep(
+        name="One",
+        source=(
+            'replica.other["state"] = issue.status\nreplica.other["tags"] = ["a"]\nreplica.other["gone"] = 1\n'
+            'replica.drop("gone")\nreplica.drop("kept")\nreplica.other["kept"] = "yes"\n'
+        ),
+    )
+    second = ScriptStep(
+        name="Two",
+        source=(
+            'replica.other["tags"].append("b")\nreplica.other["was"] = replica.other["state"]\n'
+            'log(replica.has("state"), replica.has("gone"), "state" in replica.other, replica.other["never"])\n'
+        ),
+    )
+    mapped = MappingStep(source="summary", target="kept")
+    ruleset = RuleSet(direction="outgoing", steps=(mapped, first, second))
+    shared = await OutgoingRules(ruleset, version=1, engine=engine).evaluate(
+        an_issue(project="SC", status="Open"), _context()
+    )
+    assert isinstance(shared, Shared)
+    assert shared.fields == {"kept": "yes", "state": "Open", "tags": ["a", "b"], "was": "Open"}
+    assert {name: (origin.step, origin.line) for name, origin in shared.origins.items()} == {
+        "kept": (2, 6), "state": (2, 1), "tags": (3, 1), "was": (3, 2),
+    }  # fmt: skip
+    assert shared.log == ("true false true null",)
+
+
+async def test_a_script_and_a_mapping_understand_each_other(engine: MontyEngine) -> None:
+    """A name that one side's mapping chose is read by the other side's script, and the other way round."""
+    context = IncomingContext(first_sync=True, project="SC", facts=CachedFacts(KnownJira()))
+    issue = an_issue(project="SC", status="Open")
+    mapping = MappingStep(source="status", target="state")
+    script = ScriptStep(name="x", source='replica.other["state"] = issue.status\n')
+    back = ScriptStep(name="x", source='issue.status = replica.other["state"]\n')
+    for sent, taken in ((mapping, back), (script, MappingStep(source="state", target="status"))):
+        outgoing = OutgoingRules(RuleSet(direction="outgoing", steps=(sent,)), version=1, engine=engine)
+        shared = await outgoing.evaluate(issue, _context())
+        assert isinstance(shared, Shared)
+        incoming = IncomingRules(RuleSet(direction="incoming", steps=(taken,)), version=1, engine=engine)
+        draft = await incoming.evaluate(Replica(issue="h", fields=dict(shared.fields)), context)
+        assert isinstance(draft, Draft)
+        assert draft.fields["status"] == "Open"
+
+
+async def test_a_name_of_a_field_is_no_name_of_ones_own(engine: MontyEngine) -> None:
+    """A name that is put together when the script runs is judged then, with the line."""
+    with pytest.raises(
+        ScriptFailed, match=r"in line 2: replica\.other.'summary'. is a field that has a name"
+    ) as caught:
+        await OutgoingRules(
+            _out('name = "sum" + "mary"\nreplica.other[name] = 1\n'), version=1, engine=engine
+        ).evaluate(an_issue(project="SC"), _context())
+    assert caught.value.line == 2
+
+
+_THREE = Replica(
+    issue="h",
+    fields={"summary": "S"},
+    comments=(
+        ReplicaComment(id="a", body="open"),
+        ReplicaComment(id="b", body="for few", internal=True),
+        ReplicaComment(id="c", body="secret"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("step", "written", "refused"),
+    [
+        (MappingStep(source="comments", target="comments"), "ac",
+         "A comment is to be internal by step 1, and SC is no service project"),
+        (ScriptStep(name="x", source="issue.comments = comments.merge(issue, replica, internal=True)\n"), "",
+         "3 comments are to be internal by step 1, line 1, and SC is no service project"),
+        (ScriptStep(
+            name="x", source="issue.comments = comments.merge(issue, replica, internal=lambda c: 'secret' in c.body)\n"
+        ), "ab", "A comment is to be internal by step 1, line 1,"),
+        (ScriptStep(name="x", source="issue.comments = comments.merge(issue, replica, role='Staff')\n"), "abc", None),
+        (ScriptStep(
+            name="x", source="issue.comments = comments.merge(issue, replica, internal=True, role='Staff')\n"
+        ), "abc", None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("service", [True, False, None])
+async def test_internal_comments_are_refused_where_everybody_could_read_them(
+    engine: MontyEngine, service: bool | None, step: MappingStep | ScriptStep, written: str, refused: str | None
+) -> None:
+    """Only a project that is known to be a service project takes them; the rest of the issue is written."""
+    context = IncomingContext(first_sync=True, project="SC", facts=CachedFacts(KnownJira(service=service)))
+    summary = MappingStep(source="summary", target="summary")
+    rules = IncomingRules(RuleSet(direction="incoming", steps=(step, summary)), version=1, engine=engine)
+    draft = await rules.evaluate(_THREE, context)
+    assert isinstance(draft, Draft)
+    assert draft.fields["summary"] == "S"
+    if service or refused is None:
+        assert len(draft.comments or ()) == 3
+        assert draft.refused == ()
+        return
+    assert "".join(comment.handle for comment in draft.comments or ()) == written
+    [why] = draft.refused
+    assert why.message.startswith(refused)
+    assert "role=" in why.advice
+    assert draft.log[-1] == why.message

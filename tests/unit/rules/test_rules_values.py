@@ -14,7 +14,7 @@ from node.rules.values import NoMatch, Target, as_text, convert, find, items_of
 from node.trackers.base import KINDS
 from node.trackers.issue import Value
 
-_OPTIONS = frozenset({"High", "Low", "Not set"})
+_OPTIONS = frozenset({"High", "Low", "Not set", "High / Very", "A", "A / B / C", "D / E"})
 
 
 def _target(kind: str, allowed: frozenset[str] | None = None) -> Target:
@@ -47,6 +47,10 @@ def _target(kind: str, allowed: frozenset[str] | None = None) -> Target:
         ("cascading", ["High", "Very"], ["High", "Very"]),
         ("cascading", "High / Very", ["High", "Very"]),
         ("cascading", "low", ["Low"]),
+        ("cascading", ["high", "VERY"], ["High", "Very"]),
+        ("cascading", "HIGH / very", ["High", "Very"]),
+        ("cascading", ["A", "b / c"], ["A", "B / C"]),
+        ("cascading", "d / e", ["D / E"]),
         ("user", "Alice", "alice"),
         ("user", {"display_name": "Al", "email": "Alice"}, "alice"),
         ("labels", "two words", "two_words"),
@@ -75,8 +79,10 @@ def test_a_value_takes_the_form_of_the_field(kind: str, value: Value, expected: 
         ("datetime", "soon", "is not a date and time"),
         ("select", "Medium", "does not"),
         ("select", ["High", "Low"], "2 values"),
-        ("cascading", "a / b / c", "at most one option below"),
+        ("cascading", "x / b / c", "at most one option below"),
         ("cascading", "Nowhere / b", "offers"),
+        ("cascading", ["Low", "Very"], "offers below 'Low'"),
+        ("cascading", "High / Hardly", "offers below 'High'"),
         ("user", "Mallory", "nobody"),
         ("url", "javascript:alert(1)", "web address"),
         ("url", "http://[broken", "web address"),

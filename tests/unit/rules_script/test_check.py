@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,11 @@ CLEAN: list[tuple[Direction, str]] = [
         "issue.custom['Severity'] = 'High'\nissue.custom['Story Points'] = 5\nissue.custom['Teams'] = ['Red']",
     ),
     ("incoming", "issue.custom['Severity'] = replica.custom['Severity']"),
+    ("outgoing", "replica.other['state'] = issue.status\nreplica.other['effort'] = 5\nreplica.drop('state')"),
+    ("incoming", "issue.status = {'New': 'Doing'}.get(replica.other['state'], 'Done')"),
+    ("incoming", "if 'state' in replica.other and previous:\n    log(previous.other.get('state', 'new'))"),
+    ("incoming", "issue.custom['Place'] = ['europe', 'Berlin']\nissue.custom['Place'] = 'Asia / Tokyo'"),
+    ("incoming", "issue.custom['Story Points'] = '3.5'\nissue.custom['Story Points'] = replica.custom['Points']"),
     (
         "incoming",
         "def clean(text):\n    return re_sub('[0-9]+', '', text)\nissue.summary = clean(replica.summary or '')",
@@ -86,6 +92,13 @@ async def test_the_examples_of_the_documentation_are_accepted(engine: MontyEngin
         assert [str(finding) for finding in found if finding.severity == "error"] == [], example
 
 
+async def test_the_samples_at_the_top_of_the_page_raise_no_doubt(engine: MontyEngine) -> None:
+    """A newcomer begins by copying them, and should not meet a warning first."""
+    outgoing, incoming, *_ = _examples()
+    assert [str(finding) for finding in await engine.check(outgoing, "outgoing", SCHEMA)] == []
+    assert [str(finding) for finding in await engine.check(incoming, "incoming", SCHEMA)] == []
+
+
 WRONG: list[tuple[Direction, str, str, int, int, str]] = [
     ("incoming", "issue.sumary = 'x'", "no field `sumary`", 1, 1, "Did you mean `summary`?"),
     ("incoming", "x = 1\nissue.summary = replica.sumary", "no field `sumary`", 2, 17, "Did you mean `summary`?"),
@@ -108,6 +121,14 @@ WRONG: list[tuple[Direction, str, str, int, int, str]] = [
     ("incoming", "issue.status = 'Done' if first_sync else 'todo'", "no status 'todo'", 1, 42, "Did you mean 'To Do'?"),
     ("incoming", "issue.type = replica.type or 'Tsak'", "no issue type 'Tsak'", 1, 30, "Did you mean 'Task'?"),
     ("incoming", "issue.priority = 'highest'", "no priority 'highest'", 1, 18, "'High'"),
+    ("incoming", "issue.custom['Place'] = ['Europe', 'Bern']", "no option 'Bern'", 1, 36, "Did you mean 'Berlin'?"),
+    ("incoming", "issue.custom['Place'] = 'Europe / Tokyo'", "no option 'Europe / Tokyo'", 1, 25, "Did you mean"),
+    ("incoming", "issue.custom['Story Points'] = 'many'", "takes a number, not a text", 1, 32, "kind number"),
+    ("outgoing", "replica.other['summary'] = 'x'", "`summary` is a field of its own", 1, 15, "`replica.summary`"),
+    ("incoming", "x = replica.other['custom.Impact']", "name of a custom field", 1, 19, "`replica.custom['Impact']`"),
+    ("incoming", "replica.other['state'] = 'x'", "replica is only read here", 1, 15, ""),
+    ("incoming", "issue.other['state'] = 'x'", "issue has no field `other`", 1, 1, ""),
+    ("outgoing", "replica.other = 'x'", "replica.other cannot be replaced", 1, 1, 'replica.other["Name"] = value'),
     ("incoming", "issue.created = 'x'", "cannot be set", 1, 1, ""),
     ("incoming", "replica.summary = 'x'", "only read here", 1, 1, "Incoming rules change `issue`"),
     ("outgoing", "issue.summary = 'x'", "only read here", 1, 1, "Outgoing rules fill `replica`"),
@@ -146,7 +167,7 @@ async def test_mistakes_are_errors_with_place_and_suggestion(
     [
         ("issue.summary = issue.assignee.email", 1, "may be empty"),
         ("t = users.by_email('a@b')\nlog(t.id)", 2, "may be empty"),
-        ("issue.summary = 'x' + replica.summary", 1, "None"),
+        ("issue.description = 'x' + replica.description", 1, "None"),
     ],
 )
 async def test_values_that_may_be_empty_are_doubts(engine: MontyEngine, source: str, line: int, words: str) -> None:
@@ -155,6 +176,30 @@ async def test_values_that_may_be_empty_are_doubts(engine: MontyEngine, source: 
     assert {finding.severity for finding in found} == {"warning"}
     assert {finding.line for finding in found} == {line}
     assert any(words in finding.message for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("call", "doubted"),
+    [
+        ("comments.merge(issue, replica, internal=True)", True),
+        ("comments.merge(issue, replica, internal=lambda c: 'x' in c.body)", True),
+        ("comments.merge(issue, replica, None, True)", True),
+        ("comments.merge(issue, replica, internal=True, role=None)", True),
+        ("comments.merge(issue, replica, internal=True, role='Developers')", False),
+        ("comments.merge(issue, replica, internal=False)", False),
+        ("comments.merge(issue, replica)", False),
+    ],
+)
+async def test_an_internal_comment_is_doubted_where_it_would_be_open(
+    engine: MontyEngine, call: str, doubted: bool
+) -> None:
+    """On a project that is known to be no service project; the warning names the way that works everywhere."""
+    for service, expected in ((False, doubted), (True, False), (None, False)):
+        found = await engine.check(f"issue.comments = {call}", "incoming", replace(SCHEMA, service_project=service))
+        assert [finding.severity for finding in found] == ["warning"] * expected
+        if expected:
+            assert "no service project" in found[0].message
+            assert 'role="Developers"' in found[0].suggestion
 
 
 async def test_a_value_that_was_asked_for_is_no_doubt(engine: MontyEngine) -> None:

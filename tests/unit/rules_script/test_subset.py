@@ -57,6 +57,11 @@ def test_notes_stand_after_statements_on_the_same_line() -> None:
         ),
         ("x = issue.custom['A']", {"issue": ["custom.A"], "replica": [], "previous": []}),
         ("n = 'A'\nx = issue.custom[n]", {"issue": ["custom"], "replica": [], "previous": []}),
+        (
+            "replica.other['state'] = previous.other['state']",
+            {"issue": [], "replica": ["other.state"], "previous": ["other.state"]},
+        ),
+        ("x = [name for name in replica.other]", {"issue": [], "replica": ["other"], "previous": []}),
         ("f = lambda i: i.key\nx = f(issue)", {"issue": None, "replica": [], "previous": []}),
         ("x = previous or replica", {"issue": [], "replica": None, "previous": None}),
         ("x = issue and previous", {"issue": [], "replica": [], "previous": None}),

@@ -205,6 +205,19 @@ def test_on_a_service_desk_a_comment_that_tells_nothing_counts_as_internal_until
     assert told.complete
 
 
+@pytest.mark.parametrize("kind", ["software", "business", "product_discovery", "service_desk", None])
+@pytest.mark.parametrize(
+    "marked",
+    [comment(jsdPublic=False), comment(properties=[{"key": "sd.public.comment", "value": {"internal": True}}])],
+)
+def test_a_comment_that_says_that_it_is_internal_is_so_on_any_project(marked: dict[str, Any], kind: str | None) -> None:
+    """Whatever such a mark means there: what somebody marked so is not mirrored to a public place."""
+    project = {"key": "SC"} | ({} if kind is None else {"projectTypeKey": kind})
+    issue = READER.issue(issue_with(project=project, comment={"comments": [marked], "total": 1}))
+    assert issue.comments[0].internal
+    assert issue.complete
+
+
 @pytest.mark.parametrize(
     ("visibility", "restriction"),
     [

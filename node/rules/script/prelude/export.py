@@ -136,17 +136,22 @@ def _export(item: Any) -> Any:
             value, before = _plain_field(item, field), item._compared[field]
             if value != before:
                 values[field] = value
-    custom: Any = {}
-    begun = start.get("custom", {})
-    for name, value in item.custom._data.items():
-        if name in item.custom._touched or (isinstance(begun.get(name), (list, dict)) and _changed(value, begun[name])):
-            try:
-                custom[name] = _plain(value)
-            except (TypeError, ValueError) as problem:
-                _refuse(f"custom[{name!r}]", item.custom._touched.get(name, 0), problem)
-    if custom:
-        values["custom"] = custom
+    for shelf, held in (("custom", item.custom), ("other", item.other)):
+        found = {} if held is None else _export_named(shelf, held, start.get(shelf, {}))
+        if found:
+            values[shelf] = found
     return values
+
+
+def _export_named(shelf: str, held: Any, begun: Any) -> Any:
+    found: Any = {}
+    for name, value in held._data.items():
+        if name in held._touched or (isinstance(begun.get(name), (list, dict)) and _changed(value, begun[name])):
+            try:
+                found[name] = _plain(value)
+            except (TypeError, ValueError) as problem:
+                _refuse(f"{shelf}[{name!r}]", held._touched.get(name, 0), problem)
+    return found
 
 
 def _refuse(field: str, line: int, problem: Any) -> None:

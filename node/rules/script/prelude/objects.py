@@ -119,7 +119,7 @@ def _link(value: Any) -> Any:
 
 
 class Custom:
-    """The custom fields of an issue or a replica, by the name that people see."""
+    """Values of an issue or a replica by name: custom fields as people see them, or what a replica has besides."""
 
     _data: Any
     _known: Any
@@ -135,7 +135,7 @@ class Custom:
 
     def __setitem__(self, name: str, value: Any) -> None:
         if not self._writable:
-            raise AttributeError("these custom fields are only read here")
+            raise AttributeError("these values are only read here")
         if self._known is not None and name not in self._known:
             raise KeyError(f"there is no custom field {name!r}")
         self._data[name] = value
@@ -157,6 +157,7 @@ class Item:
     """An issue or a replica."""
 
     custom: Any
+    other: Any
     _name: Any
     _start: Any
     _writable: Any
@@ -166,7 +167,7 @@ class Item:
 
     def has(self, name: str) -> bool:
         """Tell whether a field came at all: one that did not come is no empty one."""
-        return name in self._start
+        return name in self._start or (self.other is not None and name in self.other)
 
     def drop(self, name: str) -> None:
         """Take a field back that an earlier step put here."""
@@ -175,6 +176,8 @@ class Item:
         setattr(self, name, None)
         self._dropped.append(name)
         self._touched.pop(name, None)
+        if self.other is not None:
+            self.other._touched.pop(name, None)
 
 
 def _item(name: str, data: Any, fields: Any, known: Any, writable: Any) -> Any:
@@ -184,18 +187,23 @@ def _item(name: str, data: Any, fields: Any, known: Any, writable: Any) -> Any:
     for field, value in data.items():
         if field in fields:
             setattr(item, field, _value(field, value))
-    custom = Custom()
-    custom._data = {key: _wrap(value) for key, value in data.get("custom", {}).items()}
-    custom._known = known
-    custom._touched = {}
-    custom._writable = bool(writable)
-    item.custom = custom
+    item.custom = _named(data.get("custom", {}), known, writable)
+    item.other = _named(data.get("other", {}), None, writable) if _shape["others"] and name != "issue" else None
     item._name = name
     item._start = data
     item._writable = writable
     item._touched = {}
     item._dropped = []
     return item
+
+
+def _named(data: Any, known: Any, writable: Any) -> Any:
+    named = Custom()
+    named._data = {key: _wrap(value) for key, value in data.items()}
+    named._known = known
+    named._touched = {}
+    named._writable = bool(writable)
+    return named
 
 
 def _value(field: str, value: Any) -> Any:

@@ -89,8 +89,15 @@ def _evaluate(rule: Any, index: int, job: Any) -> str:
         print(index, f"({_state.lines - _MAX_LOG_LINES} more lines were dropped)")  # noqa: T201 - as above
     origins = {**{f"custom.{name}": line for name, line in target.custom._touched.items()}, **target._touched}
     origins.update(_state.origins)
+    if target.other is not None:
+        origins.update(target.other._touched)
     text = json.dumps(
-        {"values": values, "dropped": target._dropped, "origins": origins, "transition": _state.transition},
+        {
+            "values": values,
+            "dropped": [name for name in target._dropped if name not in origins],
+            "origins": origins,
+            "transition": _state.transition,
+        },
         ensure_ascii=False,
     )
     if len(text) > _MAX_RESULT:

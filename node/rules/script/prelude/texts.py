@@ -19,7 +19,7 @@ _MAX_TEXT = 200_000
 
 
 class Dates:
-    """Days (``2026-11-24``) and times (``2026-11-24T09:00:00+00:00``) as texts: they compare in the right order."""
+    """Days (``2026-11-24``) and times (``2026-11-24T09:00:00.000Z``) as texts: they compare in the right order."""
 
     def now(self) -> str:
         """Return the time of this evaluation."""
@@ -90,9 +90,12 @@ def _day(value: Any) -> Any:
 
 
 def _iso(moment: Any) -> str:
-    if isinstance(moment, datetime) and moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)  # noqa: UP017 - the box has no UTC of that name
-    return str(moment.isoformat())
+    if not isinstance(moment, datetime):
+        return str(moment.isoformat())
+    zone = timezone.utc  # noqa: UP017 - the box has no UTC of that name
+    whole = (moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)).isoformat()
+    # As the node writes the times of an issue, so that texts compare in the right order.
+    return f"{whole[:19]}.{whole[20:23] if whole[19] == '.' else '000'}Z"
 
 
 def _bounded(pattern: Any, text: Any) -> str:
