@@ -198,7 +198,9 @@ class PairingDesk:
                 error=error.message,
                 advice=error.advice,
             )
-            await problems.report(tx, _not_yet(connection, error), now_ms=now_ms)
+            now = await connections.get(tx, connection.id)
+            if now is not None and now.state == connections.PENDING:  # revoked while we asked: nobody waits any more
+                await problems.report(tx, _not_yet(connection, error), now_ms=now_ms)
 
         await self._store.write(note)
 

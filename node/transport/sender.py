@@ -277,7 +277,8 @@ class Sender:
                 advice=error.advice,
             )
             silent = now_ms - (known.last_heard_ms or work.connection.created_ms) >= SILENT_MS
-            if silent or waits_for_people(error):
+            lasts = waits_for_people(error) and work.connection.state != connections.CLOSED
+            if silent or lasts:
                 await problems.report(tx, _out_of_reach(work.connection, error, silent=silent), now_ms=now_ms)
             return wait_ms
 
