@@ -88,3 +88,36 @@ async def test_what_a_jira_filled_in_overwrites_nothing(parties: Parties, tmp_pa
     await quiet(*parties)
     assert (await alice.issue(key))["fields"]["labels"] == ["his"]
     assert len(await bob.person.every_issue()) == 1
+
+
+async def _link_ids(party: Party, key: str) -> list[str]:
+    return [one["id"] for one in (await party.issue(key))["fields"]["issuelinks"]]
+
+
+@pytest.mark.parametrize("who", ["Alice", "Bob"])
+async def test_a_link_between_issues_stays_its_makers(parties: Parties, tmp_path: Path, who: str) -> None:
+    """Alice links two issues after the backup: after either restore Bob's copy is still a copy, and goes with hers."""
+    alice, bob = parties
+    for party in parties:
+        await publish(party, outgoing=mappings("outgoing", "manual", "key", "summary", "links"))
+        await publish(party, incoming=mappings("incoming", "automatic", "summary", "links"))
+    keys = [await alice.create(summary=name) for name in ("one", "two")]
+    await alice.sync(*keys)
+    twins = [await alice.twin(key) for key in keys]
+    await quiet(*parties)
+    victim = alice if who == "Alice" else bob
+    backup = await back_up(victim, tmp_path)
+    body = {"type": {"name": "Blocks"}, "inwardIssue": {"key": keys[0]}, "outwardIssue": {"key": keys[1]}}
+    await alice.person.call("POST", "/rest/api/2/issueLink", json=body)
+    await quiet(*parties)
+    assert len(await _link_ids(bob, twins[0])) == 1
+    await victim.stop()
+    put_back(victim, backup)
+    await victim.start()
+    await quiet(*parties)
+    (made,) = await _link_ids(alice, keys[0])
+    assert len(await _link_ids(bob, twins[0])) == 1
+    await alice.person.call("DELETE", f"/rest/api/2/issueLink/{made}")
+    await quiet(*parties)
+    assert await _link_ids(alice, keys[0]) == await _link_ids(bob, twins[0]) == []
+    assert await alice.problems() == await bob.problems() == []
