@@ -256,12 +256,11 @@ async def requeue(tx: Transaction, connection_id: int) -> int:
     return done.rowcount
 
 
-async def drop_replicas(tx: Transaction, connection_id: int, now_ms: int) -> None:
-    """Mark replicas that have no place in the stream as superseded: this node does not know any more what is ours."""
+async def drop_replicas(tx: Transaction, connection_id: int) -> None:
+    """Forget replicas that have no place in the stream: this node does not know any more what is ours."""
     await tx.execute(
-        "UPDATE outbox SET state = 'superseded', outcome = :code, outcome_ms = :now_ms"
-        " WHERE connection_id = :connection_id AND state = 'queued' AND kind = :kind",
-        {"code": int(Code.SUPERSEDED), "now_ms": now_ms, "connection_id": connection_id, "kind": REPLICA},
+        "DELETE FROM outbox WHERE connection_id = :connection_id AND state = 'queued' AND kind = :kind",
+        {"connection_id": connection_id, "kind": REPLICA},
     )
 
 

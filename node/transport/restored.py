@@ -33,7 +33,7 @@ async def note(tx: Transaction, connection: Connection, *, now_ms: int, seed: by
     """
     known = await restored.read(tx, connection.id)
     await restored.leap(tx, connection.id)
-    await outbox.drop_replicas(tx, connection.id, now_ms)
+    await outbox.drop_replicas(tx, connection.id)
     await problems.report(tx, _told(connection), now_ms=now_ms)
     if known is not None and known.waits:
         asked = await outbox.find(tx, connection.id, known.mid)
