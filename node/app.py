@@ -1,7 +1,7 @@
 """The composition root: the only place that names concrete adapters. Builds a node from its folder, starts, stops.
 
-Start: lock and migrate the database, listen, tell Jira where to report changes, sweep once, look at what our people
-did while the node was away, then work off what the peers sent.
+Start: lock and migrate the database, listen, speak to the peers, tell Jira where to report changes, sweep once, look at
+what our people did while the node was away, then work off what the peers sent.
 Stop: take nothing new, let what runs end or be found again, close. Nothing here decides about an issue.
 """
 
@@ -39,9 +39,11 @@ from node.rules.script.workers import boundary_report
 from node.rules_desk.desk import rules_desk
 from node.store import connections as connection_rows
 from node.store import links
+from node.store import restored as restored_rows
 from node.store.engine import Store
 from node.store.errors import StoreError
-from node.store.port import Reader
+from node.store.port import Reader, Transaction
+from node.sync.first_words import FirstWords
 from node.sync.inbox_feed import InboxFeed
 from node.sync.incoming import Incoming
 from node.sync.locks import KeyedLocks
@@ -51,6 +53,7 @@ from node.sync.site import Site
 from node.trackers.base import WebhookState
 from node.trackers.jira.client import Auth
 from node.trackers.jira.tracker import JiraTracker
+from node.transport import restored
 from node.transport.blobs import BlobFolder
 from node.transport.client import ClientSettings
 from node.transport.crash import CrashPoint, live_on
@@ -84,14 +87,18 @@ PAIRING_SECONDS = 1.0
 class Node:
     """One running node."""
 
-    def __init__(self, folder: NodeFolder, *, clock: Clock, crash_point: CrashPoint = live_on) -> None:
+    def __init__(
+        self, folder: NodeFolder, *, clock: Clock, crash_point: CrashPoint = live_on, was_restored: bool = False
+    ) -> None:
         self._folder = folder
+        self._was_restored = was_restored
         self._clock = clock
         self._crash_point = crash_point
         self._settings: Settings = folder.settings()
         self._webhook = WebhookState(active=False, advice="It is registered as soon as there is a connection.")
         self._runners: list[web.AppRunner] = []
         self._registrar: asyncio.Task[None] | None = None
+        self._heard = FirstWords()
         self._reregister = asyncio.Event()
         self._registering = asyncio.Lock()
         self._registered: Sequence[str] = ()
@@ -109,6 +116,7 @@ class Node:
         try:
             await self._listen()
             await self._ledger.start()
+            await self._note_restore()
             await self._transport.start()
         except BaseException:
             await self._close_listeners()
@@ -118,8 +126,6 @@ class Node:
             await self._tracker.close()
             await self._store.close()
             raise
-        self._changes.crew.start()
-        self._resync.start()
         self._poller.start()
         self._roll_call.start()
         self._housekeeping.start()
@@ -127,6 +133,22 @@ class Node:
         self._registrar = asyncio.create_task(self._keep_registered(), name="webhook registration")
         self._looking = asyncio.create_task(_tell_open_walls(), name="boundary of scripts")
         self._write_running()
+
+    async def _note_restore(self) -> None:
+        """See whether the database was put back, by a person's word or the ledger's anchor; else the peers may tell."""
+        lost = await self._ledger.lost()
+
+        async def note(tx: Transaction) -> list[int]:
+            active = [row for row in await connection_rows.every(tx) if row.state == connection_rows.ACTIVE]
+            for row in active:
+                signed = lost.get(row.conn or b"", "")
+                known = await restored_rows.read(tx, row.id)
+                if self._was_restored or (signed and (known is None or known.anchor != signed)):
+                    seed = self._clock.random_bytes(16)
+                    await restored.note(tx, row, now_ms=self._clock.now_ms(), seed=seed, anchor=signed)
+            return [row.id for row in active]
+
+        self._heard.expect(await self._store.write(note))
 
     async def _build(self) -> None:
         folder, settings, clock = self._folder, self._settings, self._clock
@@ -171,6 +193,7 @@ class Node:
                 received=lambda _id: self._inbox.received(),
                 resync=lambda _id: self._resync.start(),
                 sealed=self._ledger.sealed,
+                heard=lambda connection_id, _taken: self._heard.heard(connection_id),
             ),
             crash_point=self._crash_point,
         )
@@ -192,12 +215,14 @@ class Node:
             shadows_are_fresh=lambda: self._webhook.active,
             max_file=max_file,
             guard=settings.guard,
+            recovered=self._recovered,
             crash_point=self._crash_point,
         )
         self._desk = rules_desk(site, self._rules, self._engine, facts, published=self._connected)
         outgoing = Outgoing(site)
         self._changes = ChangeFeed(site, outgoing)
-        self._inbox = InboxFeed(site, Incoming(site))
+        incoming = Incoming(site)
+        self._inbox = InboxFeed(site, incoming)
         self._resync = Resync(site, outgoing)
         self._poller = Poller(
             self._store,
@@ -226,6 +251,8 @@ class Node:
         self._operations = Operations(
             site,
             outgoing,
+            incoming.recovery,
+            heard=self._heard,
             wake=self._look_anew,
             sweep=self._poller.sweep_soon,
             call_roll=self._roll_call.soon,
@@ -254,7 +281,13 @@ class Node:
         return keys.create_node_key()
 
     async def _catch_up(self) -> None:
-        """See what people did here while the node was away, before a peer's wish is written over it unseen."""
+        """See what people did here while the node was away, before a peer's wish is written over it unseen.
+
+        Nothing is looked at before the peers could tell whether our database was put back.
+        """
+        await self._heard.of_all()
+        self._changes.crew.start()
+        self._resync.start()
         try:
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 await self._poller.tried.wait()
@@ -394,6 +427,12 @@ class Node:
         self._changes.crew.wake()
         self._inbox.crew.wake()
 
+    def _recovered(self) -> None:
+        """A connection has recovered from a restore: look at all of its issues, and at what a backup forgot."""
+        self._changes.crew.wake()
+        self._poller.sweep_soon()
+        self._resync.start()
+
     def _look_anew(self) -> None:
         """A person put something right, maybe in Jira: ask it again, and try what waited."""
         self._facts.refresh()
@@ -493,13 +532,18 @@ async def _tell_open_walls() -> None:
             _LOG.warning("%s: %s", finding.what, finding.text)
 
 
-async def serve(folder: NodeFolder, *, announce: Callable[[str], None]) -> None:
+async def serve(folder: NodeFolder, *, announce: Callable[[str], None], was_restored: bool = False) -> None:
     """Run a node until SIGINT or SIGTERM.
+
+    Args:
+        folder: the node's.
+        announce: is told that it runs, and that it has stopped.
+        was_restored: its database was put back from a backup; needed only where nothing shows that.
 
     Raises:
         AccordError: it could not start.
     """
-    node = Node(folder, clock=SystemClock())
+    node = Node(folder, clock=SystemClock(), was_restored=was_restored)
     await node.start()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

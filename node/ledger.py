@@ -160,6 +160,23 @@ class Ledger:
             await asyncio.to_thread(self._write, anchor, set_aside=anew)
             return anchor
 
+    async def lost(self) -> dict[bytes, str]:
+        """Return the connections, by their bytes, of which this node signed for rows that its database does not hold.
+
+        The value is the hash of the last of these rows: the database was put back to before it, or rows were removed.
+        An anchor that cannot be read tells nothing here; ``sign`` says so.
+        """
+        try:
+            anchor = await asyncio.to_thread(self._read)
+        except LedgerError:
+            return {}
+        tips = anchor.tips if anchor is not None else {}
+        return {
+            conn: digest.hex()
+            for conn, (number, digest) in tips.items()
+            if number and not await self._holds(conn, number, digest)
+        }
+
     async def _holds(self, conn: bytes, number: int, digest: bytes) -> bool:
         async def look(reader: Reader) -> bool:
             row = await connections.by_conn(reader, conn)

@@ -17,13 +17,15 @@ from node.errors import (
     TrackerUnreachable,
     UsageError,
 )
-from node.store import changes, connections, history, inbox, links, outbox, problems
+from node.store import changes, connections, cursors, history, inbox, links, outbox, problems, restored
 from node.store.connections import Connection
 from node.store.errors import StoreUnavailable
 from node.store.port import Reader, Transaction
 from node.store.problems import Problem
 from node.sync.endings import Endings
+from node.sync.first_words import FirstWords
 from node.sync.outgoing import Outgoing, Sent
+from node.sync.recovery import Recovery
 from node.sync.site import Site
 from node.trackers.issue import Issue
 from protocol.messages import Code
@@ -52,14 +54,18 @@ class Operations:
         self,
         site: Site,
         outgoing: Outgoing,
+        recovery: Recovery,
         *,
+        heard: FirstWords,
         wake: Callable[[], None],
         sweep: Callable[[], None],
         call_roll: Callable[[], None] = lambda: None,
     ) -> None:
         self._site = site
         self._outgoing = outgoing
+        self._recovery = recovery
         self._endings = Endings(site)
+        self._heard = heard
         self._wake = wake
         self._sweep = sweep
         self._call_roll = call_roll
@@ -92,6 +98,8 @@ class Operations:
                 f"{name} waits for the other node: the two are not paired yet.",
                 advice="It goes on by itself; see accord connections, and then bring the issues in.",
             )
+        if not await self._site.store.read(lambda tx: restored.waits(tx, connection.id)):
+            await self._heard.of(connection.id)
         results: list[KeyResult] = []
         for start in range(0, len(keys), SEARCH_PAGE):
             part = keys[start : start + SEARCH_PAGE]
@@ -259,6 +267,8 @@ class Operations:
 
     async def quiet(self) -> bool:
         """Tell whether nothing waits that could go on by itself."""
+        if not self._heard.all or await self._site.store.read(_recover):
+            return False
         queue = await self.queue()
         busy = [count for state, count in queue["changes"].items() if state != changes.HELD and count]
         for one in queue["connections"]:
@@ -322,12 +332,15 @@ class Operations:
 
         Of an issue that cannot be found any more, this says that it was deleted: its links end.
 
-        The peer hears of a message that its receiver asks for nothing to be done, not why.
+        The peer hears of a message that its receiver asks for nothing to be done, not why. After a restore it is the
+        wait for the other side that is given up.
 
         Raises:
             UsageError: a number that is not an open problem's.
+            TrackerError: our tracker does not answer, and copies have to be looked for in it.
         """
         chosen = await self._chosen(problem_ids)
+        await self._wait_no_longer(chosen)
         received = {problem.connection_id for problem in chosen if problem.stage == problems.INBOX}
         parties = {one: await self._site.rules.party(one) for one in received if one is not None}
 
@@ -350,6 +363,11 @@ class Operations:
             self._site.wake_sender(party.id)
         self._wake()
         return len(chosen)
+
+    async def _wait_no_longer(self, chosen: Sequence[Problem]) -> None:
+        for problem in chosen:
+            if problem.code == restored.PROBLEM and problem.connection_id is not None:
+                await self._recovery.give_up(problem.connection_id)
 
     async def _end(self, link_id: int) -> None:
         link = await self._site.store.read(lambda tx: links.by_id(tx, link_id))
@@ -394,6 +412,14 @@ def _unknown(key: str) -> KeyResult:
         text=f"There is no issue {key} in our Jira, or the sync user may not see it.",
         advice="Check the key and the sync user's permissions in that project.",
     )
+
+
+async def _recover(reader: Reader) -> bool:
+    """Tell whether an active connection's node, ours or the peer's, recovers from a restore."""
+    if any(one.waits for one in (await restored.every(reader)).values()):
+        return True
+    active = [row.id for row in await connections.every(reader) if row.state == connections.ACTIVE]
+    return any([await cursors.read(reader, cursors.resync(one)) is not None for one in active])
 
 
 def _looks_like_key(key: str) -> bool:

@@ -100,7 +100,9 @@ class IssueReplica(Frozen):
 
     ``twin`` is the receiver's handle of the issue, if the sender knows it. ``revision`` is the sender's counter of
     this link. ``changed`` says per field name in which revision a local user last changed it. ``seen`` is the highest
-    revision of the receiver's that the sender has applied, 0 if none. ``connect`` is reserved.
+    revision of the receiver's that the sender has applied, 0 if none. ``applied`` is the highest revision of the
+    sender's of which it has heard that the receiver applied it, 0 if it knows of none: a receiver that was restored has
+    forgotten that. ``connect`` is reserved.
     """
 
     t: Literal["issue.replica"] = "issue.replica"
@@ -111,6 +113,7 @@ class IssueReplica(Frozen):
         dict[Annotated[str, StringConstraints(min_length=1, max_length=255)], Revision], Field(max_length=MAX_FIELDS)
     ] = Field(default_factory=dict)
     seen: Seen = 0
+    applied: Seen = 0
     replica: Replica
     connect: Handle | None = None
 
@@ -177,6 +180,29 @@ class ConnClose(Frozen):
     t: Literal["conn.close"] = "conn.close"
 
 
+class ResyncPlease(Frozen):
+    """The sender was restored from a backup and asks to be told every linked issue again."""
+
+    t: Literal["resync.please"] = "resync.please"
+    mid: MessageId
+
+
+class ResyncBegin(Frozen):
+    """From here on every linked issue is said again. ``of`` is the ``mid`` of the request."""
+
+    t: Literal["resync.begin"] = "resync.begin"
+    mid: MessageId
+    of: MessageId
+
+
+class ResyncEnd(Frozen):
+    """Every linked issue was said again, as far as it can be. ``of`` is the ``mid`` of the request."""
+
+    t: Literal["resync.end"] = "resync.end"
+    mid: MessageId
+    of: MessageId
+
+
 class UnknownMessage(Frozen):
     """A type that this version does not know: ignored, or refused with 302 if its envelope is marked critical."""
 
@@ -184,15 +210,19 @@ class UnknownMessage(Frozen):
     raw: bytes
 
 
-KnownMessage: TypeAlias = Annotated[
-    IssueReplica | IssueRemoved | Outcome | BlobGone | PairConfirm | ConnClose, Field(discriminator="t")
-]
-Message: TypeAlias = IssueReplica | IssueRemoved | Outcome | BlobGone | PairConfirm | ConnClose | UnknownMessage
-
-_KNOWN: TypeAdapter[IssueReplica | IssueRemoved | Outcome | BlobGone | PairConfirm | ConnClose] = TypeAdapter(
-    KnownMessage
+_Known: TypeAlias = (
+    IssueReplica | IssueRemoved | Outcome | BlobGone | PairConfirm | ConnClose | ResyncPlease | ResyncBegin | ResyncEnd
 )
-TYPES: Final = frozenset({"issue.replica", "issue.removed", "outcome", "blob.gone", "pair.confirm", "conn.close"})
+KnownMessage: TypeAlias = Annotated[_Known, Field(discriminator="t")]
+Message: TypeAlias = _Known | UnknownMessage
+
+_KNOWN: TypeAdapter[_Known] = TypeAdapter(KnownMessage)
+TYPES: Final = frozenset(
+    {
+        "issue.replica", "issue.removed", "outcome", "blob.gone", "pair.confirm", "conn.close", "resync.please",
+        "resync.begin", "resync.end",
+    }
+)  # fmt: skip
 
 
 def parse_message(payload: bytes) -> Message:

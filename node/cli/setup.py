@@ -95,8 +95,9 @@ def token(terminal: Terminal) -> None:
 
 @click.command()
 @click.option("-v", "--verbose", is_flag=True, help="Log every sync, not only what needs attention.")
+@click.option("--was-restored", is_flag=True, help="Once, after a backup was put back: ask the peers what it lacks.")
 @click.pass_obj
-def serve(terminal: Terminal, verbose: bool) -> None:
+def serve(terminal: Terminal, verbose: bool, was_restored: bool) -> None:
     """Run the node until it is told to stop (Ctrl-C, SIGTERM)."""
     log = logging.StreamHandler(sys.stderr)
     log.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -104,7 +105,7 @@ def serve(terminal: Terminal, verbose: bool) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # what it tells is about our schema, not about any sync
     from node.app import serve as run  # noqa: PLC0415 - the other commands need none of the node's rooms
 
-    asyncio.run(run(terminal.folder, announce=terminal.say))
+    asyncio.run(run(terminal.folder, announce=terminal.say, was_restored=was_restored))
 
 
 @click.command()

@@ -16,6 +16,18 @@ def resync(connection_id: int) -> str:
     return f"resync:{connection_id}"
 
 
+async def ask_resync(tx: Transaction, connection_id: int, now_ms: int, *, of: str | None = None) -> None:
+    """Ask for everything to be sent anew. ``of`` is the message in which the peer asked; an earlier one is kept."""
+    if of is None:
+        of = asked_in(await read(tx, resync(connection_id)) or "")
+    await write(tx, resync(connection_id), f"{now_ms} {of}" if of else str(now_ms))
+
+
+def asked_in(value: str) -> str | None:
+    """Return the message in which a peer asked for what this cursor says, None if nobody asked."""
+    return value.partition(" ")[2] or None
+
+
 async def drop(tx: Transaction, name: str) -> None:
     """Forget a cursor."""
     await tx.execute("DELETE FROM cursor WHERE name = :name", {"name": name})

@@ -159,15 +159,27 @@ async def find(reader: Reader, connection_id: int, mid: str) -> Sent | None:
 async def record_outcome(tx: Transaction, connection_id: int, mid: str, code: int, now_ms: int) -> Sent | None:
     """Note what the peer says became of a message; return the row as it was, or None if we never sent such a message.
 
-    A final outcome (below 400) is never replaced by a temporary one.
+    A final outcome (below 400) is never replaced by a temporary one, nor ``applied`` by anything: a peer that was
+    restored says of what it had applied before only that something newer took its place.
     """
     sent = await find(tx, connection_id, mid)
-    if sent is not None and (sent.outcome is None or sent.outcome >= Code.DELAYED or code < Code.DELAYED):
+    known = None if sent is None else sent.outcome
+    if sent is not None and (known is None or known >= Code.DELAYED or (known != Code.APPLIED and code < Code.DELAYED)):
         await tx.execute(
             "UPDATE outbox SET outcome = :code, outcome_ms = :now_ms WHERE id = :id",
             {"code": int(code), "now_ms": now_ms, "id": sent.id},
         )
     return sent
+
+
+async def applied(reader: Reader, link_id: int) -> int:
+    """Return the highest revision of a link that the peer has applied, 0 where none is known."""
+    row = await reader.fetch_one(
+        "SELECT revision FROM outbox WHERE link_id = :link_id AND kind = :kind AND outcome = :applied "
+        "ORDER BY id DESC LIMIT 1",
+        {"link_id": link_id, "kind": REPLICA, "applied": int(Code.APPLIED)},
+    )
+    return 0 if row is None else row["revision"] or 0
 
 
 async def next_queued(reader: Reader, connection_id: int, *, rows: int, size: int) -> list[Queued]:
@@ -242,6 +254,14 @@ async def requeue(tx: Transaction, connection_id: int) -> int:
         {"connection_id": connection_id},
     )
     return done.rowcount
+
+
+async def drop_replicas(tx: Transaction, connection_id: int) -> None:
+    """Forget replicas that have no place in the stream: this node does not know any more what is ours."""
+    await tx.execute(
+        "DELETE FROM outbox WHERE connection_id = :connection_id AND state = 'queued' AND kind = :kind",
+        {"connection_id": connection_id, "kind": REPLICA},
+    )
 
 
 async def drop_queued(tx: Transaction, connection_id: int, now_ms: int) -> None:

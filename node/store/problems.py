@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.store.port import Reader, Row, Transaction
@@ -77,6 +78,15 @@ async def close(tx: Transaction, *, stage: str, ref: int | None, connection_id: 
             "UPDATE problem SET state = 'closed' WHERE state = 'open' AND stage = :stage AND ref = :ref",
             {"stage": stage, "ref": ref},
         )
+
+
+async def close_told(tx: Transaction, connection_id: int, codes: Sequence[str]) -> None:
+    """What was told about the two nodes of a connection is over."""
+    await tx.execute(
+        "UPDATE problem SET state = 'closed' WHERE state = 'open' AND stage = :stage AND ref IS NULL "
+        "AND connection_id = :connection_id AND code IN (SELECT value FROM json_each(:codes))",
+        {"stage": PEER, "connection_id": connection_id, "codes": json.dumps(list(codes))},
+    )
 
 
 async def close_of_forgotten_changes(tx: Transaction) -> None:

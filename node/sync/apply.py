@@ -8,14 +8,11 @@ ends with the message.
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from node.errors import AccordError, TrackerError, TrackerNotFound, TrackerRefused
 from node.rules.model import DraftAttachment, DraftComment, DraftWorklog
@@ -23,7 +20,9 @@ from node.store import links, shadows, steps
 from node.store.engine import Transaction
 from node.store.steps import CREATE, FIELDS, Step
 from node.sync.attempts import attempts_in, marker_of
+from node.sync.file_bytes import marker_of_file
 from node.sync.issue_links import drop_begun, issue_link_marker, make_issue_link, store_issue_link
+from node.sync.markers import file_marker, marker_for
 from node.sync.plan import (
     ISSUE_LINK,
     STATUS,
@@ -62,7 +61,7 @@ from node.sync.step_keys import (
 from node.sync.transitions import Walk, perform
 from node.sync.workflow import Workflows
 from node.trackers.base import FileToAttach
-from node.trackers.issue import Attachment, Issue, IssueRef, Value
+from node.trackers.issue import Issue, IssueRef, Value
 
 
 @dataclass(slots=True)
@@ -152,8 +151,7 @@ class Applier:
         return target
 
     def _step(self, target: Target, key: str) -> Step:
-        seed = f"{target.connection_id}\n{target.peer_issue}\n{key}"
-        marker = hashlib.sha256(seed.encode()).hexdigest()[:32]
+        marker = marker_for(target.connection_id, target.peer_issue, key)
         return Step(target.peer_issue, key, marker, self._site.clock.now_ms())
 
     async def _intend(self, target: Target, operations: Sequence[Operation]) -> Mapping[str, Step]:
@@ -184,7 +182,7 @@ class Applier:
     def _intents(self, target: Target, operation: Operation) -> list[Step]:
         if isinstance(operation, Attach):
             return [
-                replace(self._step(target, file_key(file.handle)), marker=f"{file.blob}/{file.size}")
+                replace(self._step(target, file_key(file.handle)), marker=file_marker(file.blob, file.size))
                 for file in operation.files
             ]
         if isinstance(operation, AddIssueLink):
@@ -410,7 +408,7 @@ class Applier:
         await self._site.store.write(work)
 
     async def _attach(self, target: Target, files: tuple[DraftAttachment, ...], before: Mapping[str, Step]) -> None:
-        begun = {file_key(file.handle): f"{file.blob}/{file.size}" for file in files}
+        begun = {file_key(file.handle): file_marker(file.blob, file.size) for file in files}
         found = await self._probe_files(target, {key: marker for key, marker in begun.items() if key in before})
         for file in files:
             key = file_key(file.handle)
@@ -485,7 +483,7 @@ class Applier:
         before_us = {attachment.id for attachment in shadow.issue.attachments} if shadow else set()
         free = [a for a in issue.attachments if a.id not in known and a.id not in before_us]
         sizes = {marker.partition("/")[2] for marker in markers.values()}
-        bytes_of = {one.id: await self._marker_of(one) for one in free if str(one.size) in sizes}
+        bytes_of = {one.id: await marker_of_file(site, one) for one in free if str(one.size) in sizes}
         found: dict[str, str] = {}
         for key, marker in markers.items():
             item_id = next((one for one, seen in bytes_of.items() if seen == marker), None)
@@ -493,16 +491,6 @@ class Applier:
                 found[key] = item_id
                 del bytes_of[item_id]
         return found
-
-    async def _marker_of(self, attachment: Attachment) -> str:
-        """Read an attachment's bytes and return the marker that they are."""
-        path = self._site.files.temporary()
-        try:
-            await self._site.tracker.download(attachment, path, limit=self._site.max_file)
-            digest_of_bytes = await asyncio.to_thread(_sha256, path)
-        finally:
-            path.unlink(missing_ok=True)
-        return f"{digest_of_bytes}/{attachment.size}"
 
     async def _add_worklog(self, target: Target, worklog: DraftWorklog, before: Mapping[str, Step]) -> None:
         ref, key = _ref(target), worklog_key(worklog.handle)
@@ -571,11 +559,6 @@ class Applier:
                 await links.drop_item(tx, _link_id(target), item)
 
         await self._site.store.write(work)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _ref(target: Target) -> IssueRef:

@@ -28,6 +28,7 @@ class Settled(Enum):
     DONE = "done"
     HELD = "held"
     FILES = "waiting for files"
+    LATER = "waiting for other messages"
 
 
 class Endings:

@@ -23,6 +23,9 @@ _LOG = logging.getLogger(__name__)
 
 FILES_MS = 60_000
 """A replica that waits for files is looked at again after this time at the latest; usually their arrival wakes it."""
+LATER_MS = 50
+"""How long a message first waits for those before it that still have to be settled; doubling up to..."""
+MAX_LATER_MS = 5_000
 FILES_TELL_AFTER = 10
 """Waits of that length after which people are told that files do not come."""
 
@@ -78,6 +81,9 @@ class InboxFeed:
         else:
             if settled is Settled.FILES:
                 await self._wait_for_files(row)
+            elif settled is Settled.LATER:
+                due = self._site.clock.now_ms() + int(min(LATER_MS * 2**row.attempts, MAX_LATER_MS))
+                await self._site.store.write(lambda tx: inbox.wait(tx, row.id, due))
 
     async def _hold(self, row: Received, error: AccordError) -> None:
         async def work(tx: Transaction) -> None:

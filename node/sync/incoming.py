@@ -21,6 +21,7 @@ from node.store import awaited, connections, history, inbox, links, shadows, ste
 from node.store.inbox import Received
 from node.store.links import Link
 from node.store.port import Transaction
+from node.store.restored import Restored
 from node.store.shadows import Shadow
 from node.sync.apply import Applied, Applier, Target
 from node.sync.attempts import attempts_in, but_for_ours
@@ -34,6 +35,7 @@ from node.sync.outcomes import Outcomes
 from node.sync.outgoing import edited_here, issue_lock
 from node.sync.plan import ISSUE_LINK, STATUS, TRANSITION, Operation, plan_create, plan_update, wishes
 from node.sync.plan_issue_links import plan_issue_links
+from node.sync.recovery import Recovery, depends, edited_since_backup, is_replay, recovered, settled_link
 from node.sync.site import Party, Site
 from node.sync.twins import AskedTwins
 from node.trackers.fields import field_values, with_fields
@@ -56,7 +58,8 @@ class Incoming:
         self._site = site
         self._applier = Applier(site)
         self._endings = Endings(site)
-        self._outcomes = Outcomes(site, self._endings)
+        self.recovery = Recovery(site)
+        self._outcomes = Outcomes(site, self._endings, self.recovery)
         self._in_use: Counter[tuple[int, str]] = Counter()
         """(Connection, digest) of files to how many issues are just being given them: the last one lets go."""
         self.missing: dict[tuple[int, str], frozenset[str]] = {}
@@ -90,20 +93,13 @@ class Incoming:
     async def _settle_replica(self, row: Received, message: IssueReplica) -> Settled:
         site = self._site
         party = await site.rules.party(row.connection_id)
+        state = await self.recovery.state(row)
+        if state is not None and is_replay(row, state):
+            return await self._endings.finish(
+                row, party, None, Code.SUPERSEDED, "skipped", {"reason": "said again since"}
+            )
         async with AsyncExitStack() as stack:
-            link = await self._find_link(party, message)
-            if link is not None:
-                await stack.enter_async_context(site.locks.hold(issue_lock(link.issue_id)))
-                link = await self._find_link(party, message)
-            if link is not None and _begins_anew(message) and await self._is_over(link):
-                ended = link.id
-
-                async def forget(tx: Transaction) -> None:
-                    await links.set_state(tx, ended, links.ENDED)
-                    await links.forget_twin(tx, ended)
-
-                await site.store.write(forget)
-                link = None
+            link, recovers = await self._locked_link(row, party, message, state, stack)
             if (link is None and message.twin is not None) or (link is not None and link.state == links.ENDED):
                 return await self._endings.finish(
                     row, party, None, Code.TARGET_GONE, "skipped", {"reason": "no longer linked here"}
@@ -123,6 +119,7 @@ class Incoming:
                 items=items,
                 asked=AskedTwins(site.store, party.id),
                 again=await site.store.read(lambda tx: awaited.came(tx, party.id, message.replica.issue)),
+                restored=state if recovers else None,
             )
             try:
                 if link is not None:
@@ -145,6 +142,29 @@ class Incoming:
             return True
         return False
 
+    async def _locked_link(
+        self, row: Received, party: Party, message: IssueReplica, state: Restored | None, stack: AsyncExitStack
+    ) -> tuple[Link | None, bool]:
+        """Return the link of the issue, whose lock is taken, and whether it recovers by this message."""
+        site = self._site
+        link = await self._find_link(party, message)
+        recovers = state is not None and self.recovery.applies(row, link, state)
+        if recovers:
+            link = await self.recovery.lost.link_of(party, message)
+        if link is not None:
+            await stack.enter_async_context(site.locks.hold(issue_lock(link.issue_id)))
+            link = await self._find_link(party, message)
+        if link is not None and _begins_anew(message) and await self._is_over(link):
+            ended = link.id
+
+            async def forget(tx: Transaction) -> None:
+                await links.set_state(tx, ended, links.ENDED)
+                await links.forget_twin(tx, ended)
+
+            await site.store.write(forget)
+            link = None
+        return link, recovers
+
     async def _find_link(self, party: Party, message: IssueReplica) -> Link | None:
         site, replica = self._site, message.replica
         link = await site.store.read(lambda tx: links.find(tx, party.id, twin=replica.issue))
@@ -159,6 +179,8 @@ class Incoming:
 
         What we may have written ourselves without knowing is left out of it, so that it is written, and known, again.
         """
+        if job.restored is not None:
+            return await self.recovery.with_ours(job, link)
         site = self._site
         shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id))
         begun = await site.store.read(lambda tx: steps.open_steps(tx, job.party.id, job.message.replica.issue))
@@ -183,6 +205,11 @@ class Incoming:
         draft = await rules.evaluate(message.replica, context)
         if isinstance(draft, Skip):
             return await self._skip(job, draft, rules.version)
+        if job.restored is not None and job.link is None:
+            if await self.recovery.lost.created(job.party, message, draft.project, job.restored) is not None:
+                return await self._settle_replica(job.row, message)  # it has a link now
+        elif job.restored is not None:
+            job = await self.recovery.with_copies(job, draft)
         files = {(job.party.id, file.blob) for file in draft.attachments or ()}
         self._in_use.update(files)
         try:
@@ -195,9 +222,14 @@ class Incoming:
 
     async def _write(self, job: Job, draft: Draft, rule_version: int, stack: AsyncExitStack) -> Settled:
         site, message = self._site, job.message
+        stay: frozenset[str] = frozenset()
         if job.link is None or job.ours is None:
             merged = Merged(wishes(draft))
             operations = plan_create(draft)
+        elif job.restored is not None:
+            found = recovered(job, job.link, draft)
+            merged, stay = found.merged, found.ours
+            operations = plan_update(draft, merged.write, job.items)
         else:
             merged = self._merge(job, job.link, job.ours.issue, draft)
             operations = plan_update(draft, merged.write, job.items)
@@ -224,8 +256,8 @@ class Incoming:
         if target.link_id is not None and job.link is None:
             link_id = target.link_id
             link = await site.store.read(lambda tx: links.by_id(tx, link_id))
-            job = replace(job, link=link)
-        return await self._commit(job, draft, merged, applied, rule_version)
+            job = replace(job, link=link, restored=None)
+        return await self._commit(job, draft, merged, applied, rule_version, stay)
 
     def _merge(self, job: Job, link: Link, ours: Issue, draft: Draft) -> Merged:
         message = job.message
@@ -234,12 +266,12 @@ class Incoming:
         before = (link.received or {}).get("replica", {}).get("fields", {})
         news = fresh | {name for name in before if name not in message.replica.fields}
         wanted = wishes(draft)
-        touched = {name for name in wanted if _depends(draft, name, news)}
+        touched = {name for name in wanted if depends(draft, name, news)}
         # What their people never changed came from us: it is no wish of theirs, even when it is new to our rules.
         given_back = {
             name: value
             for name, value in wanted.items()
-            if name not in link.draft and not _depends(draft, name, set(message.changed))
+            if name not in link.draft and not depends(draft, name, set(message.changed))
         }
         last_seen = (link.received or {}).get("seen", 0)
         seen = max(message.seen, last_seen)  # what it had seen is in its tracker, even where its node forgot it
@@ -342,7 +374,9 @@ class Incoming:
         await shadows.write(tx, believed(draft, ref, now), updated_ms=0, pending=expected)
         return link.id
 
-    async def _commit(self, job: Job, draft: Draft, merged: Merged, applied: Applied, rule_version: int) -> Settled:
+    async def _commit(
+        self, job: Job, draft: Draft, merged: Merged, applied: Applied, rule_version: int, stay: frozenset[str]
+    ) -> Settled:
         """Store in one transaction what was applied, what the peer now knows of us, and what to answer.
 
         Where the tracker refused a part, the row is held for a person; a retry finds what is still to be done.
@@ -352,6 +386,8 @@ class Incoming:
             raise AssertionError("an applied replica has a link")
         items = await site.store.read(lambda tx: links.items(tx, link.id))
         shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id)) or job.ours
+        moved = {*applied.written, *edited_since_backup(job, shadow)}
+        shadow = shadow if job.restored is None else job.ours  # nobody will tell of what changed since the backup
         # What people changed unseen is left out of all that follows, so that the notice of it still finds a change.
         before = shadow.issue if shadow else None
         after = with_items(with_fields(before, applied.written), draft, items) if before else None
@@ -362,7 +398,7 @@ class Incoming:
         others = [
             one
             for one in await site.store.read(lambda tx: links.of_issue(tx, link.issue_id))
-            if one.id != link.id and applied.written
+            if one.id != link.id and moved
         ]
         settled = replace(
             link,
@@ -384,6 +420,9 @@ class Incoming:
             },
             synced_ms=now,
         )
+        if job.restored is not None and after is not None:
+            out = await self._out_now(job.party, link, after)
+            settled = settled_link(link, settled, message, out=out, wanted=wishes(draft), ours=stay)
 
         async def work(tx: Transaction) -> None:
             await connections.set_synced(tx, job.party.id, now)
@@ -393,11 +432,12 @@ class Incoming:
             )
             await steps.end(tx, job.party.id, message.replica.issue, steps.FIELDS)
             for other in others:
-                edited = {**other.edited, **dict.fromkeys(applied.written, other.revision + 1)}
+                edited = {**other.edited, **dict.fromkeys(moved, other.revision + 1)}
                 await links.update(tx, replace(other, edited=edited))
             if shadow is not None and after is not None:
                 pending = {**shadow.pending, **without(applied.written, TRANSITION)}
                 await shadows.write(tx, after, updated_ms=shadow.updated_ms, pending=pending)
+            await self.recovery.settling(tx, job, link)
             for conflict in merged.conflicts:
                 await history.add(tx, incoming_event(job.row, link, now, "conflict", _told(conflict), rule_version))
             detail = _told_applied(message.revision, draft, applied)
@@ -416,6 +456,7 @@ class Incoming:
         await site.store.write(work)
         site.crash_point("settled")
         site.wake_sender(job.party.id)
+        self.recovery.settled(job)
         if applied.refused:
             return Settled.HELD
         await self._release(job.party, draft)
@@ -470,6 +511,14 @@ class Incoming:
             origins = {}  # of an issue that has just been made, everything
         sent = adopt(link.sent, old[0] if old else None, content, written=written, origins=origins)
         return sent, content.get("key") is not None
+
+    async def _out_now(
+        self, party: Party, link: Link, issue: Issue
+    ) -> tuple[Mapping[str, Any], Mapping[str, Origin]] | None:
+        try:
+            return await self._fields_out(party, link, issue)
+        except RuleError:
+            return None  # the look that follows says so
 
     async def _fields_out(
         self, party: Party, link: Link, issue: Issue
@@ -529,12 +578,6 @@ def _begins_anew(message: IssueReplica) -> bool:
     """Tell whether the peer brings an issue in again after its link had ended, and knows of no twin."""
     fresh = all(revision == message.revision for revision in message.changed.values())
     return message.twin is None and message.seen == 0 and fresh
-
-
-def _depends(draft: Draft, name: str, sources: AbstractSet[str]) -> bool:
-    """Tell whether a wanted field was made from any of these; a script's may have been made from all."""
-    origin = draft.origins.get(name, Origin(0))
-    return bool(sources if not origin.sources else origin.sources & sources)
 
 
 def _told_applied(revision: int, draft: Draft, applied: Applied) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from node.store.inbox import Received
 from node.store.links import Link
+from node.store.restored import Restored
 from node.store.shadows import Shadow
 from node.sync.plan import TwinItem
 from node.sync.site import Party
 from node.sync.twins import AskedTwins
+from node.trackers.issue import Issue
 from protocol.messages import IssueReplica
 
 
@@ -22,6 +24,8 @@ class Job:
     ``attempted`` names fields into which an earlier wish of the peer's may have been written without our knowing.
     ``asked`` answers the rules, and knows what they asked for in vain. ``again``: what they asked for in vain the last
     time is linked now, so that the same replica may mean something else.
+    ``restored`` is there where this message is the first about an issue since our database was put back, and ``before``
+    is our issue as that database knows it.
     """
 
     row: Received
@@ -34,3 +38,5 @@ class Job:
     attempted: frozenset[str] = frozenset()
     asked: AskedTwins
     again: bool = False
+    restored: Restored | None = None
+    before: Issue | None = None

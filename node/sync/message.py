@@ -24,8 +24,11 @@ class ReplicaMessage:
     """Names of the fields that our people changed since what was sent before."""
 
 
-def replica_message(names: Names, link: Link, issue: Issue, replica: Replica) -> ReplicaMessage:
-    """Return the next message of a link. The same state of link and issue gives the same message."""
+def replica_message(names: Names, link: Link, issue: Issue, replica: Replica, *, applied: int = 0) -> ReplicaMessage:
+    """Return the next message of a link. The same state of link and issue gives the same message.
+
+    ``applied`` is the highest revision of ours of which we know that the peer applied it.
+    """
     revision = link.revision + 1
     content = content_of(replica)
     changed = frozenset(changed_fields(link.sent, content))
@@ -37,6 +40,7 @@ def replica_message(names: Names, link: Link, issue: Issue, replica: Replica) ->
         revision=revision,
         changed={**earlier, **{name: revision for name in sorted(changed) if name in replica.fields}},
         seen=link.seen,
+        applied=applied,
         replica=replica,
     )
     return ReplicaMessage(message, content, changed)

@@ -7,17 +7,19 @@ from node.store.inbox import Received
 from node.store.port import Transaction
 from node.store.problems import Problem
 from node.sync.endings import Endings, Settled, incoming_event
+from node.sync.recovery import Recovery
 from node.sync.site import Party, Site
 from protocol.errors import Bad
-from protocol.messages import Code, IssueRemoved, Outcome, Result, parse_message
+from protocol.messages import Code, IssueRemoved, Outcome, Result, ResyncEnd, parse_message
 
 
 class Outcomes:
     """Settles everything that is no replica."""
 
-    def __init__(self, site: Site, endings: Endings) -> None:
+    def __init__(self, site: Site, endings: Endings, recovery: Recovery) -> None:
         self._site = site
         self._endings = endings
+        self._recovery = recovery
 
     async def outcome(self, row: Received, message: Outcome) -> Settled:
         """Note what became of our messages."""
@@ -84,6 +86,8 @@ class Outcomes:
             return await self._endings.finish(row, party, None, Code.MALFORMED, "skipped", {"reason": "not understood"})
         if isinstance(message, Outcome):
             return await self.outcome(row, message)
+        if isinstance(message, ResyncEnd):
+            return await self._recovery.end(row, message)
 
         async def work(tx: Transaction) -> None:
             await inbox.finish(tx, row.id, Code.IGNORED, self._site.clock.now_ms())

@@ -15,11 +15,11 @@ from node.errors import AccordError, TrackerError, TrackerRefused
 from node.rules.explain import origins_to_json
 from node.rules.model import Origin, Shared, Skip
 from node.rules.ruleset import is_visual
-from node.store import awaited, connections, history, inbox, links, outbox, problems, shadows, steps
+from node.store import awaited, connections, history, inbox, links, outbox, problems, restored, shadows, steps
 from node.store.errors import StoreError
 from node.store.history import Event
 from node.store.links import Link
-from node.store.port import Transaction
+from node.store.port import Reader, Transaction
 from node.store.problems import Problem
 from node.store.shadows import Shadow
 from node.store.steps import Step
@@ -27,6 +27,7 @@ from node.sync import last_look
 from node.sync.attempts import attempts_in, but_for_ours
 from node.sync.content import FileDigest, changed_items, content_of, differs, replica_of
 from node.sync.contexts import outgoing_context
+from node.sync.copies import but_for_lost_copies
 from node.sync.leftovers import adopt_leftovers
 from node.sync.merge import same
 from node.sync.message import replica_message
@@ -69,6 +70,12 @@ class _MadeBy:
     origins: Mapping[str, Origin]
 
 
+RECOVERS = (
+    "this node was restored from a backup, and waits until the other side has said again what the backup does not "
+    "know; see accord errors"
+)
+"""Why nothing is sent over a connection that recovers, as the end of a sentence."""
+
 FEW = 4
 """Issues below which a batch of scripts saves nothing."""
 
@@ -101,7 +108,9 @@ class Outgoing:
             if shadow is not None and millis(issue) < shadow.updated_ms:
                 await self._site.store.write(also)
                 return []
-            found = await self._site.store.read(lambda tx: links.of_issue(tx, issue.id))
+            found, recovers = await self._site.store.read(lambda tx: _links_of(tx, issue.id))
+            if recovers:
+                return [Left(await self._site.rules.party(found[0].connection_id), Sent.LATER, RECOVERS)]
             if found and shadow is not None and _is_before_our_write(issue, shadow):
                 if patient:
                     party = await self._site.rules.party(found[0].connection_id)
@@ -169,6 +178,8 @@ class Outgoing:
         """
         async with self._site.locks.hold(issue_lock(issue.id)):
             party = await self._site.rules.party(connection_id)
+            if await self._site.store.read(lambda tx: restored.waits(tx, connection_id)):
+                return Left(party, Sent.LATER, RECOVERS)
             link = await self._site.store.read(lambda tx: links.find(tx, connection_id, issue_id=issue.id))
             shadow = await self._site.store.read(lambda tx: shadows.read(tx, issue.id))
             if shadow is not None and (millis(issue) < shadow.updated_ms or _is_before_our_write(issue, shadow)):
@@ -204,13 +215,19 @@ class Outgoing:
     async def again(self, link: Link) -> Left | None:
         """Send the known state of a linked issue once more, although the peer was taken to know it: it has lost it.
 
-        Return None where there is nothing to send any more.
+        Return None where there is nothing to send any more. Where both nodes were put back, the inviter's speaks first.
         """
         async with self._site.locks.hold(issue_lock(link.issue_id)):
             shadow = await self._site.store.read(lambda tx: shadows.read(tx, link.issue_id))
             current = await self._site.store.read(lambda tx: links.by_id(tx, link.id))
             if current is None or current.state != links.ACTIVE:
                 return None
+            if await self._site.store.read(lambda tx: restored.waits(tx, link.connection_id)):
+                party = await self._site.rules.party(link.connection_id)
+                if not party.inviter:
+                    return Left(party, Sent.LATER, RECOVERS)
+                issue = await self._site.tracker.issue(link.issue_id)
+                return await self._look(current, issue, shadow, force=True, recovers=True)
             issue = shadow.issue if shadow is not None else await self._site.tracker.issue(link.issue_id)
             return await self._look(current, issue, shadow, force=True)
 
@@ -269,10 +286,12 @@ class Outgoing:
             ),
         )
 
-    async def _look(self, link: Link, issue: Issue, shadow: Shadow | None, *, force: bool = False) -> Left:
+    async def _look(
+        self, link: Link, issue: Issue, shadow: Shadow | None, *, force: bool = False, recovers: bool = False
+    ) -> Left:
         party = await self._site.rules.party(link.connection_id)
         try:
-            return await self._send(party, link, issue, shadow, force=force)
+            return await self._send(party, link, issue, shadow, force=force, recovers=recovers)
         except TrackerError as error:
             if error.temporary:
                 raise
@@ -284,12 +303,15 @@ class Outgoing:
         except AccordError as error:
             return Left(party, None, error=error)
 
-    async def _send(self, party: Party, link: Link, issue: Issue, shadow: Shadow | None, *, force: bool) -> Left:
+    async def _send(
+        self, party: Party, link: Link, issue: Issue, shadow: Shadow | None, *, force: bool, recovers: bool
+    ) -> Left:
         site = self._site
         if await self._is_being_written(link, issue):
             return Left(party, Sent.LATER, "an incoming change is being written")
         rules = await site.rules.outgoing(party.id)
-        shared = await rules.evaluate(issue, await outgoing_context(site, party, link))
+        shown = await but_for_lost_copies(site, party, link, issue)
+        shared = await rules.evaluate(shown, await outgoing_context(site, party, link))
         if isinstance(shared, Skip):
             await self._note_skip(link, rules.version, shared)
             return Left(party, Sent.SKIPPED, shared.reason)
@@ -303,7 +325,11 @@ class Outgoing:
             return Left(party, Sent.UNCHANGED, whole=not left_out)
         last_look.refuse(replica, shared=shared, issue=issue, ruleset=rules.ruleset, policy=site.guard)
         made_by = _MadeBy(rules.version, shared.origins)
-        await self._queue(party, link, issue, shadow, replica, made_by, files.values(), left_out)
+        queued = await self._queue(
+            party, link, issue, shadow, replica, made_by, files.values(), left_out, recovers=recovers
+        )
+        if not queued:
+            return Left(party, Sent.LATER, RECOVERS)
         site.wake_sender(party.id)
         return Left(party, Sent.QUEUED, whole=not left_out)
 
@@ -347,9 +373,13 @@ class Outgoing:
         made_by: _MadeBy,
         files: Iterable[FileDigest],
         left_out: list[AccordError],
-    ) -> None:
+        *,
+        recovers: bool,
+    ) -> bool:
+        """Put a replica into the outbox; False where a restore was noticed since it was made, or is over."""
         site, now = self._site, self._site.clock.now_ms()
-        made = replica_message(party.names, link, issue, replica)
+        applied = await site.store.read(lambda tx: outbox.applied(tx, link.id)) if link.id else 0
+        made = replica_message(party.names, link, issue, replica, applied=applied)
         message, content, changed = made.message, made.content, made.changed
         revision = message.revision
         payload = dump_message(message)
@@ -360,7 +390,9 @@ class Outgoing:
             synced_ms=now,
         )  # fmt: skip
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> bool:
+            if await restored.waits(tx, party.id) is not recovers:
+                return False
             stored = after
             if link.id:
                 await links.update(tx, after)
@@ -410,10 +442,12 @@ class Outgoing:
                 )  # fmt: skip
             if not left_out:
                 await problems.close(tx, stage=problems.FILE, ref=stored.id)
+            return True
 
         site.crash_point("before queueing")
-        await site.store.write(work)
+        queued = await site.store.write(work)
         site.crash_point("queued")
+        return queued
 
     async def _with_files(
         self, party: Party, issue: Issue, shared: Shared, had: AbstractSet[str]
@@ -461,6 +495,11 @@ class Outgoing:
             digests[attachment.id] = digest
         attachments = tuple(file for file in shared.attachments if file.id in digests)
         return replace(shared, attachments=attachments), digests, left_out
+
+
+async def _links_of(tx: Reader, issue_id: str) -> tuple[list[Link], bool]:
+    """Return the links of an issue, and whether one of their connections recovers from a restore."""
+    return await links.of_issue(tx, issue_id), await restored.waits_on_issue(tx, issue_id)
 
 
 def _is_before_our_write(issue: Issue, shadow: Shadow) -> bool:

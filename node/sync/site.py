@@ -119,5 +119,7 @@ class Site:
     """Bytes; a larger attachment is refused with words."""
     guard: GuardPolicy
     """What the last look before sealing lets pass."""
+    recovered: Callable[[], None] = lambda: None
+    """A connection has recovered from a restore of our database: there is much to look at."""
     crash_point: Callable[[str], None] = lambda _name: None
     """Called between any two lines where a crash must be survivable; tests die here."""

@@ -11,7 +11,7 @@ Fields that are written are named in our words: ``summary``, ``description``, ``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -136,11 +136,23 @@ class Page:
     total: int | None = field(default=None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """Comments or worklogs of an issue that calls of ours left. ``found`` is marker to id; ``every`` are all ids."""
+
+    found: Mapping[str, str]
+    every: frozenset[str]
+
+
 class Tracker(Protocol):
     """Our Jira, in our words. Every method may raise any ``TrackerError``."""
 
     async def describe(self) -> TrackerInfo:
         """Return who the tracker is and who we are in it (2 calls: serverInfo, myself)."""
+        ...
+
+    async def own_id(self) -> str:
+        """Return the id of the user that we are (1 call the first time)."""
         ...
 
     async def project(self, key: str) -> Project:
@@ -223,8 +235,12 @@ class Tracker(Protocol):
         """Create an issue that carries ``marker`` as a hidden property from its first moment (1 call)."""
         ...
 
-    async def find_created(self, project: str, marker: str, *, since_ms: int) -> IssueRef | None:
-        """Return the issue that we created with this marker since that time, if the call took effect."""
+    async def find_created(self, project: str, marker: str, *, since_ms: int, until_ms: int = 0) -> IssueRef | None:
+        """Return the issue that we created with this marker since that time, and until the other if that is not 0."""
+        ...
+
+    async def issue_marker(self, issue_id: str) -> str | None:
+        """Return the marker with which the sync created an issue, None where a person created it (1 call)."""
         ...
 
     async def edit_issue(self, issue_id: str, fields: Mapping[str, Value]) -> None:
@@ -247,6 +263,10 @@ class Tracker(Protocol):
         """Return the id of the comment that carries this marker, if the call took effect."""
         ...
 
+    async def marked_comments(self, issue_id: str, markers: Collection[str]) -> Marked:
+        """Return which comments carry these markers, and which carry any (1 call per 100 comments)."""
+        ...
+
     async def edit_comment(
         self, issue_id: str, comment_id: str, body: str, *, restrict_to_role: str | None = None
     ) -> None:
@@ -265,6 +285,10 @@ class Tracker(Protocol):
 
     async def find_worklog(self, issue_id: str, marker: str) -> str | None:
         """Return the id of the worklog that carries this marker, if the call took effect."""
+        ...
+
+    async def marked_worklogs(self, issue_id: str, markers: Collection[str]) -> Marked:
+        """Return which worklogs carry these markers, and which carry any (1 call; 1 per 100 worklogs on Cloud)."""
         ...
 
     async def delete_worklog(self, issue_id: str, worklog_id: str) -> None:

@@ -27,6 +27,9 @@ from protocol.messages import (
     Outcome,
     PairConfirm,
     Result,
+    ResyncBegin,
+    ResyncEnd,
+    ResyncPlease,
     UnknownMessage,
     parse_message,
 )
@@ -113,6 +116,10 @@ def _read(opened: Opened, place: int, payload: bytes, size: int) -> Said:
             mid, issue = message.mid, message.replica.issue
         case IssueRemoved():
             mid, issue = message.mid, message.issue
+        case ResyncPlease():
+            mid, code = message.mid, Code.APPLIED
+        case ResyncBegin() | ResyncEnd():
+            mid = message.mid
         case PairConfirm() | ConnClose() | BlobGone():
             code = Code.APPLIED
         case UnknownMessage():

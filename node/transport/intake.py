@@ -15,6 +15,7 @@ from node.store.connections import Connection
 from node.store.engine import Transaction
 from node.store.envelopes import Kept
 from node.store.inbox import Arrived
+from node.transport import restored
 from node.transport.blobs import Written
 from node.transport.channel import Channel
 from node.transport.frames import Frames, Item
@@ -31,6 +32,8 @@ from protocol.messages import (
     Outcome,
     PairConfirm,
     Result,
+    ResyncBegin,
+    ResyncPlease,
     dump_message,
 )
 from protocol.stream import Judgement, RxState, after_storing, hear, judge_data
@@ -55,6 +58,8 @@ class Accepted:
     """Whether a file that was waited for is all here now."""
     closed: bool = False
     """Whether the peer has just closed the connection."""
+    resync: bool = False
+    """Whether the peer has just asked for every linked issue."""
     refused: Judgement | None = None
     """Why the rest of the messages was not taken, if it was not."""
 
@@ -68,6 +73,11 @@ class _Intake:
     room_bytes: int = 0
     items: list[Item] = field(default_factory=list)
     refused: Judgement | None = None
+
+    @property
+    def messages(self) -> list[Message | None]:
+        """What was taken says; None for what was not understood."""
+        return [said.message for item in self.items for said in item.said]
 
 
 async def take_in(
@@ -108,7 +118,8 @@ async def take_in(
         stored=stored,
         answered=answered,
         files=any(files),
-        closed=any(isinstance(said.message, ConnClose) for item in intake.items for said in item.said),
+        closed=any(isinstance(message, ConnClose) for message in intake.messages),
+        resync=any(isinstance(message, ResyncPlease) for message in intake.messages),
         refused=intake.refused,
     )
 
@@ -162,6 +173,7 @@ async def _store_items(tx: Transaction, connection: Connection, items: Sequence[
             kept.append(Kept(header.epoch, header.seq, len(item.said), item.envelope))
     await inbox.add(tx, connection.id, fresh, now_ms)
     await envelopes.keep(tx, connection.id, streams.RX, kept)
+    await _note_begun(tx, connection, items)
     if answers:
         await _answer(tx, connection, answers, items[0].opened.header, now_ms)
     return sum(1 for one in fresh if one.code is None), bool(answers)
@@ -189,6 +201,14 @@ async def _same_again(tx: Transaction, connection: Connection, one: Arrived, cod
     return Result(mid=one.mid or "", c=code, issue=None if link is None else link.handle)
 
 
+async def _note_begun(tx: Transaction, connection: Connection, items: Sequence[Item]) -> None:
+    """Remember from where on the peer says everything again, once its word for that has a row."""
+    for item in items:
+        for said in item.said:
+            if isinstance(said.message, ResyncBegin):
+                await restored.begun(tx, connection, said.message)
+
+
 async def _act(tx: Transaction, connection: Connection, message: Message | None, now_ms: int) -> None:
     """Carry out what a message says about the connection itself."""
     match message:
@@ -201,6 +221,8 @@ async def _act(tx: Transaction, connection: Connection, message: Message | None,
             await connections.set_closed(tx, connection.id, now_ms)
             await outbox.drop_queued(tx, connection.id, now_ms)
             await problems.report(tx, _closed_by_peer(connection), now_ms=now_ms)
+        case ResyncPlease():
+            await restored.asked(tx, connection, message, now_ms)
         case BlobGone():
             await blobs.arrived(tx, connection.id, message.blob)
         case _:

@@ -12,6 +12,7 @@ from typing import Final
 from node.store import blobs, connections, cursors, envelopes, inbox, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Transaction
+from node.transport import restored
 from protocol.ack import DEFAULT_BYTES, DEFAULT_MESSAGES, Ack
 from protocol.blob import MAX_BLOBS, MAX_RANGES, Ranges
 from protocol.envelope import head_of
@@ -54,14 +55,15 @@ async def take_ack(
             await outbox.mark_lost(tx, connection.id, state.epoch, state.acked)
         case AckEffect.NEW_EPOCH:
             await _begin_anew(tx, connection)
+            await restored.note(tx, connection, now_ms=now_ms, seed=fresh_nonce)
         case AckEffect.RESYNC:
             await _begin_anew(tx, connection)
-            await cursors.write(tx, cursors.resync(connection.id), str(now_ms))
+            await cursors.ask_resync(tx, connection.id, now_ms)
         case AckEffect.STOP | AckEffect.NEEDS_STATEMENT:
             await connections.set_state(tx, connection.id, connections.DEACTIVATED)
         case AckEffect.STALE:
             pass
-    if verdict.effect not in (AckEffect.ACKED, AckEffect.STALE):
+    if verdict.effect not in (AckEffect.ACKED, AckEffect.STALE, AckEffect.NEW_EPOCH):
         await problems.report(tx, _told(connection, verdict), now_ms=now_ms)
     if state != before:
         await streams.save_tx(tx, connection.id, state)
@@ -112,10 +114,6 @@ def _told(connection: Connection, verdict: Verdict) -> problems.Problem:
         AckEffect.RESEND: (
             f"The node behind {name} was restored from a backup; what it had lost is sent to it again.",
             "Nothing needs to be done.",
-        ),
-        AckEffect.NEW_EPOCH: (
-            f"This node was restored from a backup: the other side of {name} holds what it does not remember sending.",
-            "If you restored it, nothing needs to be done: what has changed since is sent again.",
         ),
         AckEffect.RESYNC: (
             f"The node behind {name} was restored from an old backup; every linked issue is sent to it again.",

@@ -136,7 +136,7 @@ class Receiver:
             self._hooks.received(connection_id)
         if accepted.taken.delivered:
             self._hooks.acked(connection_id)
-        if accepted.taken.effect is AckEffect.RESYNC:
+        if accepted.taken.effect is AckEffect.RESYNC or accepted.resync:
             self._hooks.resync(connection_id)
         if accepted.answered:
             self._hooks.queued(connection_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from node.crew import Crew, Job
@@ -21,10 +21,11 @@ from node.errors import (
     TrackerNotFound,
     TrackerUnreachable,
 )
-from node.store import changes, links, problems, steps
+from node.store import changes, links, problems, restored, steps
 from node.store.changes import StoredChange
 from node.store.errors import StoreClosed, StoreError, StoreUnavailable
 from node.store.port import Reader, Transaction
+from node.store.restored import Restored
 from node.sync.outgoing import Also, Outgoing, Sent
 from node.sync.site import Party, Site
 from node.trackers.base import Change
@@ -32,7 +33,7 @@ from node.trackers.issue import Issue
 from node.triggers.look import Look, join, may_enter
 from node.triggers.patience import MAX_BACKOFF_MS, backoff_ms
 from node.triggers.setbacks import Setbacks
-from node.triggers.trigger import Decision, Known, decide, watched
+from node.triggers.trigger import CLOCK_SKEW_MS, Decision, Known, decide, watched
 
 _LOG = logging.getLogger(__name__)
 
@@ -132,19 +133,31 @@ class ChangeFeed:
         if not rules:
             return _Entry()
 
-        async def look(tx: Reader) -> Known:
-            return Known(await links.origins_of_issue(tx, issue.id), await steps.open_since(tx, steps.CREATE))
+        async def look(tx: Reader) -> tuple[Known, Mapping[int, Restored]]:
+            known = Known(await links.origins_of_issue(tx, issue.id), await steps.open_since(tx, steps.CREATE))
+            return known, await restored.every(tx)
 
-        known = await self._site.store.read(look)
+        known, restores = await self._site.store.read(look)
         decided = [
             (party, decide(issue, connection_id=party.id, project=party.project, ruleset=one, known=known))
             for party, one in rules
         ]
+        if restores and any(decision is Decision.ENTER for _, decision in decided):
+            if any(one.waits for one in restores.values()):
+                return _Entry(wait=True, known=bool(known.links))
+            if await self._was_made_by_sync(issue, restores.values()):
+                return _Entry(known=bool(known.links))
         return _Entry(
             tuple(party for party, decision in decided if decision is Decision.ENTER),
             any(decision is Decision.WAIT for _, decision in decided),
             bool(known.links),
         )
+
+    async def _was_made_by_sync(self, issue: Issue, restores: Iterable[Restored]) -> bool:
+        """Tell whether a sync that a restore made us forget created an issue; such a one enters nowhere by itself."""
+        created_ms = issue.created.timestamp() * 1000
+        lost = any(one.since_ms - CLOCK_SKEW_MS <= created_ms <= one.done_ms + CLOCK_SKEW_MS for one in restores)
+        return lost and await self._site.tracker.issue_marker(issue.id) is not None
 
     async def _read(self, row: StoredChange) -> Change | None:
         """Read a notice; one that cannot be read is told and dropped: the next sweep sees the issue anyway."""
@@ -193,6 +206,25 @@ class ChangeFeed:
         if look.deleted:
             await self._outgoing.gone(look.issue_id, also=forget)
             return
+        if not await self._waits_for_recovery(look):
+            await self._look_at(look, forget)
+
+    async def _waits_for_recovery(self, look: Look) -> bool:
+        """Put notices of an issue aside while a connection of it recovers; the end of that makes them due."""
+
+        async def waits(tx: Reader) -> bool:
+            asked = [await restored.waits(tx, connection_id) for connection_id in look.asked]
+            return any(asked) or await restored.waits_on_issue(tx, look.issue_id)
+
+        async def work(tx: Transaction) -> bool:
+            if not await waits(tx):
+                return False
+            await changes.postpone(tx, look.ids, due_ms=self._site.clock.now_ms() + MAX_BACKOFF_MS)
+            return True
+
+        return await self._site.store.read(waits) and await self._site.store.write(work)
+
+    async def _look_at(self, look: Look, forget: Also) -> None:
         issue = look.issue
         entry = await self._entering(issue) if issue is not None else _Entry()
         if not entry.known and not entry.parties and not entry.wait and not look.asked:

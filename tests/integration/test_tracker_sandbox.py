@@ -391,6 +391,37 @@ async def test_a_comment_before_a_lost_answer_is_found(desk: Desk) -> None:
     assert await desk.tracker.find_comment(ref.id, "m1") is not None
 
 
+async def test_what_the_sync_made_is_told_from_what_people_made(desk: Desk) -> None:
+    """Comments and worklogs are listed once for all markers; an issue says whether the sync created it."""
+    ref, tracker = await desk.new(), desk.tracker
+    started = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+    first = await tracker.add_comment(ref.id, "first", marker="m1")
+    second = await tracker.add_comment(ref.id, "second", marker="m2")
+    path = f"issue/{ref.key}/comment"
+    await tracker._client.send("POST", path, {"body": "by a person"}, what="comment", answer=True)
+    route = "/rest/api/2/issue/{issue}/comment"
+    assert await desk.calls(tracker.marked_comments(ref.id, ["m2"])) == {f"GET {route}": 1}
+    found = await tracker.marked_comments(ref.id, ["m2", "m3"])
+    assert (found.found, found.every) == ({"m2": second}, frozenset({first, second}))
+    logged = await tracker.add_worklog(ref.id, seconds=60, started=started, comment=None, marker="m4")
+    worklogs = await tracker.marked_worklogs(ref.id, ["m4", "m5"])
+    assert (worklogs.found, worklogs.every) == ({"m4": logged}, frozenset({logged}))
+    assert await tracker.issue_marker(ref.id) == "m0"
+    fields = {"project": {"key": "SC"}, "issuetype": {"name": "Task"}, "summary": "by a person"}
+    created = await tracker._client.send("POST", "issue", {"fields": fields}, what="create", answer=True)
+    assert await tracker.issue_marker(created["id"]) is None
+    assert await tracker.own_id() == "alice"
+    assert await desk.calls(tracker.own_id()) == {}
+
+
+async def test_a_lost_issue_is_looked_for_in_its_time(desk: Desk) -> None:
+    """What was created after the time in question is not asked for its marker."""
+    ref = await desk.new()
+    now = SystemClock().now_ms()
+    assert await desk.tracker.find_created("SC", "m0", since_ms=now - 1000, until_ms=now) == ref
+    assert await desk.tracker.find_created("SC", "m0", since_ms=0, until_ms=now - 3_600_000) is None
+
+
 FAULTS: list[tuple[str, dict[str, Any], type[TrackerError], type[TrackerError]]] = [
     ("too_many", {"seconds": 7}, TrackerBusy, TrackerBusy),
     ("error", {"status": 500}, TrackerUncertain, TrackerUnreachable),

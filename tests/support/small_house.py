@@ -6,7 +6,7 @@ The house is Alice's; what Bob's node would say is put into the inbox by hand.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -31,7 +31,7 @@ from node.sync.locks import KeyedLocks
 from node.sync.names import Names
 from node.sync.outgoing import Outgoing
 from node.sync.site import Party, Site
-from node.trackers.base import IssueType, Page, Project, Tracker
+from node.trackers.base import IssueType, Marked, Page, Project, Tracker
 from node.trackers.fields import with_fields
 from node.trackers.issue import Comment, Issue, IssueRef, User, Value
 from node.transport.blobs import BlobFolder
@@ -145,7 +145,7 @@ class MemoryTracker:
         self._answered("create_issue")
         return IssueRef(issue.id, issue.key)
 
-    async def find_created(self, project: str, marker: str, *, since_ms: int) -> IssueRef | None:
+    async def find_created(self, project: str, marker: str, *, since_ms: int, until_ms: int = 0) -> IssueRef | None:
         """Return the issue with this marker."""
         self._called("find_created")
         found = self.issues.get(self.markers.get(marker, ""))
@@ -191,6 +191,29 @@ class MemoryTracker:
             kept = tuple(one for one in issue.links if one.id != link_id)
             if kept != issue.links:
                 self.edit(issue.id, links=kept)
+
+    async def own_id(self) -> str:
+        """Return the sync's user."""
+        return "accord"
+
+    async def issue_marker(self, issue_id: str) -> str | None:
+        """Return the marker that an issue was created with."""
+        self._called("issue_marker")
+        return next((marker for marker, found in self.markers.items() if found == issue_id), None)
+
+    async def issue_refs(self, project: str) -> Sequence[IssueRef]:
+        """Return a project's issues."""
+        self._called("issue_refs")
+        return [IssueRef(one.id, one.key) for one in self.issues.values() if one.project == project]
+
+    async def marked_comments(self, issue_id: str, markers: Collection[str]) -> Marked:
+        """Return the comments with these markers, and those with any."""
+        self._called("marked_comments")
+        here = {comment.id for comment in self.issues[issue_id].comments}
+        found = {marker: item for marker, item in self.markers.items() if item in here}
+        return Marked(
+            found={marker: item for marker, item in found.items() if marker in markers}, every=frozenset(found.values())
+        )
 
     async def delete_comment(self, issue_id: str, comment_id: str) -> None:
         """Delete a comment."""

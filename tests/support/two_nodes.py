@@ -41,9 +41,11 @@ class Party:
     clock: Clock = field(default_factory=SystemClock)
     node: Node | None = field(default=None)
 
-    async def start(self, *, crash_point: Callable[[str], None] = lambda _place: None) -> None:
+    async def start(
+        self, *, crash_point: Callable[[str], None] = lambda _place: None, was_restored: bool = False
+    ) -> None:
         """Start the node, on the ports that it had before."""
-        node = Node(self.folder, clock=self.clock, crash_point=crash_point)
+        node = Node(self.folder, clock=self.clock, crash_point=crash_point, was_restored=was_restored)
         await node.start()
         self.node = node
         settings = self.folder.settings()

@@ -14,6 +14,7 @@ PURE = (
     "node/sync/merge.py", "node/sync/plan.py", "node/sync/content.py", "node/sync/names.py",
     "node/triggers/echo.py", "node/triggers/trigger.py", "node/trackers/issue.py", "node/trackers/fields.py",
     "node/ledger_chain.py", "node/sync/message.py", "node/sync/last_look.py", "node/rules_desk/shown.py",
+    "node/sync/recovering.py", "node/sync/markers.py",
 )  # fmt: skip
 IMPURE = {"asyncio", "aiohttp", "requests", "socket", "time", "random", "os", "subprocess", "threading", "logging"}
 ABOVE = {

@@ -12,6 +12,7 @@ from node.errors import TrackerRefused, UsageError
 from node.operations import Operations
 from node.store import changes, connections, inbox, problems
 from node.store.problems import Problem
+from node.sync.first_words import FirstWords
 from protocol.messages import Code, Outcome, Result
 from tests.support.rule_sets import an_issue
 from tests.support.small_house import House, from_bob, small_house
@@ -33,7 +34,14 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         sweeps: list[int] = []
         yield Desk(
             house,
-            Operations(house.site, house.outgoing, wake=lambda: None, sweep=lambda: sweeps.append(1)),
+            Operations(
+                house.site,
+                house.outgoing,
+                house.incoming.recovery,
+                heard=FirstWords(),
+                wake=lambda: None,
+                sweep=lambda: sweeps.append(1),
+            ),
             sweeps,
         )
 

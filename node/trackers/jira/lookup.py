@@ -203,9 +203,10 @@ class Lookup:
             else:
                 return
 
-    async def marked(self, project: str, marker: str, since_ms: int) -> IssueRef | None:
-        """Return our issue with this marker created since that time of Jira's clock, oldest candidates first."""
-        scope = f"{projects_jql([project])} AND created >= {since_ms}"
+    async def marked(self, project: str, marker: str, since_ms: int, until_ms: int) -> IssueRef | None:
+        """Return our issue with this marker created in that time of Jira's clock (0: until now), oldest first."""
+        until = f" AND created <= {until_ms}" if until_ms else ""
+        scope = f"{projects_jql([project])} AND created >= {since_ms}{until}"
         cloud = (await self.kind()).cloud
         for mine in (" AND creator = currentUser()", ""):
             jql = f"{scope}{mine} ORDER BY created ASC, key ASC"
@@ -221,7 +222,7 @@ class Lookup:
         params = {"jql": jql, "fields": "created", "properties": MARKER}
         async for raw in self.each("search", "issues", what=what, **params):
             number = identifier(raw, "an issue")
-            found = marker_of(raw) if "properties" in raw else await self._issue_marker(number)
+            found = marker_of(raw) if "properties" in raw else await self.issue_marker(number)
             if found == marker:
                 return IssueRef(number, word(raw, "key", "an issue"))
         return None
@@ -237,7 +238,7 @@ class Lookup:
                 return None
             token = page.next
 
-    async def _issue_marker(self, issue_id: str) -> str | None:
+    async def issue_marker(self, issue_id: str) -> str | None:
         """Return an issue's marker (1 call); Data Center's search does not give properties."""
         what = f"show whether issue {issue_id} is ours"
         try:

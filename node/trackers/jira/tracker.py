@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from node.trackers.base import (
     Change,
     Field,
     FileToAttach,
+    Marked,
     Page,
     Project,
     TrackerInfo,
@@ -87,16 +88,14 @@ class JiraTracker:
             url, auth, clock=clock, timeouts=timeouts, max_parallel=max_parallel, max_answer=max_answer, tls=tls
         )
         self._clock = clock
+        self._own_id: str | None = None
         self._lookup = Lookup(self._client)
         self._choices = Choices(self._client, self._lookup)
 
     async def describe(self) -> TrackerInfo:
         """Return who the tracker is and who we are in it (2 calls)."""
         server = await self._lookup.server()
-        me = mapping(await self._client.get("myself", what="say who we are"), "our own user")
-        user = self._lookup.reader.user(me)
-        if user is None or not user.id:
-            raise TrackerNonsense("Jira does not say who we are in it.", advice="Check the token of this node.")
+        user, me = await self._myself()
         zone = me.get("timeZone")
         return TrackerInfo(
             kind="cloud" if server.cloud else "data-center",
@@ -107,6 +106,20 @@ class JiraTracker:
             time_zone=zone if isinstance(zone, str) else "UTC",
             server_time=read_moment(server.time),
         )
+
+    async def own_id(self) -> str:
+        """Return the id of our user (1 call, 2 where the kind of Jira is not known; none once it is known)."""
+        if self._own_id is None:
+            await self._lookup.kind()
+            self._own_id = (await self._myself())[0].id
+        return self._own_id
+
+    async def _myself(self) -> tuple[User, Mapping[str, Any]]:
+        me = mapping(await self._client.get("myself", what="say who we are"), "our own user")
+        user = self._lookup.reader.user(me)
+        if user is None or not user.id:
+            raise TrackerNonsense("Jira does not say who we are in it.", advice="Check the token of this node.")
+        return user, me
 
     async def project(self, key: str) -> Project:
         """Return a project with its issue types and their statuses (2 calls)."""
@@ -243,12 +256,17 @@ class JiraTracker:
         what = f"create an issue in project {project}"
         return await self._lookup.create("issue", body, _issue_ref, what=what)
 
-    async def find_created(self, project: str, marker: str, *, since_ms: int) -> IssueRef | None:
+    async def find_created(self, project: str, marker: str, *, since_ms: int, until_ms: int = 0) -> IssueRef | None:
         """Return the issue that we created with this marker (2 calls, and 1 per candidate on Data Center)."""
         key = _checked(project, _ID, "a project key")
         told = read_moment((await self._lookup.server()).time)
         ahead = int(told.timestamp() * 1000) - self._clock.now_ms() if told else 0
-        return await self._lookup.marked(key, marker, max(since_ms + ahead - LOOK_BACK_MS, 0))
+        until = until_ms + ahead + LOOK_BACK_MS if until_ms else 0
+        return await self._lookup.marked(key, marker, max(since_ms + ahead - LOOK_BACK_MS, 0), until)
+
+    async def issue_marker(self, issue_id: str) -> str | None:
+        """Return the marker with which we created an issue (1 call)."""
+        return await self._lookup.issue_marker(_checked(issue_id, _ISSUE, "an issue id"))
 
     async def edit_issue(self, issue_id: str, fields: Mapping[str, Value]) -> None:
         """Set fields (1 call)."""
@@ -280,6 +298,19 @@ class JiraTracker:
             if marker_of(comment) == marker:
                 return identifier(comment, "a comment")
         return None
+
+    async def marked_comments(self, issue_id: str, markers: Collection[str]) -> Marked:
+        """Return the comments that carry these markers, and those that carry any (1 call per 100 comments)."""
+        found: dict[str, str] = {}
+        every: set[str] = set()
+        async for comment in self._lookup.comments(_checked(issue_id, _ISSUE, "an issue id")):
+            marker = marker_of(comment)
+            if marker is not None:
+                number = identifier(comment, "a comment")
+                every.add(number)
+                if marker in markers:
+                    found[marker] = number
+        return Marked(found=found, every=frozenset(every))
 
     async def edit_comment(
         self, issue_id: str, comment_id: str, body: str, *, restrict_to_role: str | None = None
@@ -318,12 +349,25 @@ class JiraTracker:
 
     async def find_worklog(self, issue_id: str, marker: str) -> str | None:
         """Return the id of the worklog that carries this marker (1 call; 1 per 100 worklogs on Cloud)."""
+        return (await self.marked_worklogs(issue_id, [marker])).found.get(marker)
+
+    async def marked_worklogs(self, issue_id: str, markers: Collection[str]) -> Marked:
+        """Return the worklogs that carry these markers, and those that carry any (as ``find_worklog``)."""
         path = f"issue/{_checked(issue_id, _ISSUE, 'an issue id')}/worklog"
         what = f"list the worklogs of issue {issue_id}"
+        in_texts = {_digest(marker): marker for marker in markers}
+        found: dict[str, str] = {}
+        every: set[str] = set()
         async for worklog in self._lookup.each(path, "worklogs", what=what, expand="properties"):
-            if worklog_marker(worklog.get("comment")) == _digest(marker) or marker_of(worklog) == marker:
-                return identifier(worklog, "a worklog")
-        return None
+            digest, marker = worklog_marker(worklog.get("comment")), marker_of(worklog)
+            if digest is None and marker is None:
+                continue
+            number = identifier(worklog, "a worklog")
+            every.add(number)
+            wanted = in_texts.get(digest or "", marker if marker in markers else None)
+            if wanted is not None:
+                found[wanted] = number
+        return Marked(found=found, every=frozenset(every))
 
     async def delete_worklog(self, issue_id: str, worklog_id: str) -> None:
         """Delete a worklog without touching the remaining estimate (1 call)."""
