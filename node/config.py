@@ -20,6 +20,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from node.errors import ConfigError
 from node.rules.guard import GuardPolicy
+from node.shape_words import first_problem, place_of
 from node.tls import trusting
 
 SETTINGS = "accord.toml"
@@ -113,9 +114,8 @@ _IN_WORDS = {
 def what_is_wrong(error: ValidationError) -> str:
     """Name the first setting that is not right and say what it should be; never repeats its value."""
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    said = _IN_WORDS.get(first.get("ctx", {}).get("pattern", ""), first["msg"])
-    return f"{place}: {said}."
+    known = _IN_WORDS.get(first.get("ctx", {}).get("pattern", ""))
+    return f"{place_of(first['loc'])}: {known}." if known is not None else f"{first_problem(error)}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from node.config import Secret
 from node.errors import AccordError, ConfigError, PeerError, RuleError, TrackerError, UsageError
+from node.shape_words import first_problem
 from node.store.errors import StoreError
 from protocol.errors import ProtocolError
 
@@ -103,9 +104,7 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
     try:
         return kind.model_validate(json.loads(await request.text() or "{}"))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"The request is not right: {place}: {first['msg']}.") from None
+        raise UsageError(f"The request is not right: {first_problem(error)}.") from None
     except (ValueError, LookupError, RecursionError):
         raise UsageError("The request is not JSON.") from None
 

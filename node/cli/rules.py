@@ -273,7 +273,13 @@ def show_findings(terminal: Terminal, findings: Sequence[dict[str, Any]]) -> Non
     """Print errors and doubts, with place, line and suggestion."""
     for one in findings:
         colour = "red" if one["severity"] == "error" else "yellow"
-        terminal.say(f"[{colour}]{one['direction']}[/{colour}] {escape(one['text'])}", hang=4)
+        first, _, below = one["text"].partition("\n")
+        if one["file"]:
+            head = f"[{colour}]{one['severity']}[/{colour}]: {escape(first.partition(': ')[2])}"
+        else:
+            head = f"[{colour}]{one['direction']}[/{colour}] {escape(first)}"
+        terminal.say(head, hang=4)
+        terminal.copy(below)
 
 
 def indent(text: str) -> str:

@@ -22,8 +22,9 @@ from node.rules.outgoing import OutgoingContext, OutgoingRules
 from node.rules.plain import issue_from_plain, plain_issue, plain_result
 from node.rules.recorded import RecordedFacts, RecordingFacts
 from node.rules.redact import redact
-from node.rules.ruleset import RuleSet, first_problem
+from node.rules.ruleset import RuleSet
 from node.rules.script.engine import RuleEngine
+from node.shape_words import first_problem
 from node.trackers.issue import Issue
 from protocol.replica import Replica
 

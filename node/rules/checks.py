@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Literal
 
 from node.rules.facts import TrackerFacts
-from node.rules.fields import JIRA_NAMES, STANDARD, creatable_kind, is_custom
+from node.rules.fields import JIRA_NAMES, STANDARD, creatable_kind, is_custom, name_one_of, of_one_name
 from node.rules.findings import Finding, did_you_mean, known_are
 from node.rules.issue_links import LINKS
 from node.rules.ruleset import COLLECTIONS, Default, MappingStep, RuleSet, ScriptStep
@@ -28,11 +29,20 @@ class _Place:
     facts: TrackerFacts
     project: str
 
-    def error(self, message: str, suggestion: str = "") -> Finding:
-        return Finding(severity="error", message=message, step=self.number, suggestion=suggestion)
+    def error(self, message: str, suggestion: str = "", *, at: tuple[str, ...], value: bool = True) -> Finding:
+        return self._finding("error", message, suggestion, at, value=value)
 
-    def warning(self, message: str, suggestion: str = "") -> Finding:
-        return Finding(severity="warning", message=message, step=self.number, suggestion=suggestion)
+    def warning(self, message: str, suggestion: str = "", *, at: tuple[str, ...], value: bool = True) -> Finding:
+        return self._finding("warning", message, suggestion, at, value=value)
+
+    def _finding(
+        self, severity: Literal["error", "warning"], message: str, suggestion: str, at: tuple[str, ...], *, value: bool
+    ) -> Finding:
+        """Return a finding about a key of this step, or with ``value`` about what stands behind it."""
+        return Finding(
+            severity=severity, message=message, step=self.number, suggestion=suggestion,
+            place=("step", self.number - 1, *at), value=value,
+        )  # fmt: skip
 
 
 async def check_rules(
@@ -58,7 +68,8 @@ async def check_rules(
         check = _check_outgoing if ruleset.direction == "outgoing" else _check_incoming
         found += [finding async for finding in check(place)]
         if step.target in targets:
-            found.append(place.warning(f"Step {targets[step.target]} sets {step.target!r} too; the later one counts."))
+            again = f"Step {targets[step.target]} sets {step.target!r} too; the later one counts."
+            found.append(place.warning(again, at=("target",)))
         targets[step.target] = number
     if ruleset.direction == "incoming" and ruleset.steps and ruleset.method == "automatic":
         found += [finding async for finding in _check_creation(ruleset, facts, project)]
@@ -70,7 +81,7 @@ async def _check_script(
 ) -> list[Finding]:
     if engine is None:
         message = f"Step {number} is a script, and this node has no script engine."
-        return [Finding(severity="error", message=message, step=number)]
+        return [Finding(severity="error", message=message, step=number, place=("step", number - 1, "script"))]
     findings = await engine.check(step.source, ruleset.direction, await facts.script_schema(project))
     return [
         Finding(
@@ -81,23 +92,27 @@ async def _check_script(
             column=finding.column,
             shown=finding.shown,
             suggestion=finding.suggestion,
+            place=("step", number - 1, "script"),
         )
         for finding in findings
     ]
 
 
-async def _unknown_field(place: _Place, name: str) -> Finding | None:
-    """Return what is wrong with the name of a field of ours."""
+async def _unknown_field(place: _Place, name: str, at: str) -> Finding | None:
+    """Return what is wrong with the name of a field of ours; ``at`` is the key that holds it."""
     if name == LINKS or name in STANDARD or (is_custom(name) and await place.facts.kind(name) is not None):
         return None
     known = (*await place.facts.field_names(), *COLLECTIONS, LINKS)
+    same = of_one_name(name if is_custom(name) else CUSTOM + name, known)
+    if same:
+        return place.error(f"Several fields of this Jira are called {name!r}.", name_one_of(same), at=(at,))
     if name in JIRA_NAMES:
         suggestion = f"Did you mean {JIRA_NAMES[name]!r}?"
     elif CUSTOM + name in known:
         suggestion = f"Did you mean {CUSTOM + name!r}? Custom fields are written with 'custom.' before their name."
     else:
         suggestion = did_you_mean(name, known)
-    return place.error(f"This Jira has no field {name!r}.", suggestion)
+    return place.error(f"This Jira has no field {name!r}.", suggestion, at=(at,))
 
 
 async def _check_outgoing(place: _Place) -> AsyncIterator[Finding]:
@@ -105,17 +120,21 @@ async def _check_outgoing(place: _Place) -> AsyncIterator[Finding]:
     if step.source in {*COLLECTIONS, LINKS}:
         for finding in _check_collection(place):
             yield finding
-    elif (unknown := await _unknown_field(place, step.source)) is not None:
+    elif (unknown := await _unknown_field(place, step.source, "source")) is not None:
         yield unknown
         return
     elif step.target in {*COLLECTIONS, LINKS}:
-        yield place.error(f"{step.target!r} is the name of a collection; it takes nothing but {step.target!r} itself.")
+        message = f"{step.target!r} is the name of a collection; it takes nothing but {step.target!r} itself."
+        yield place.error(message, at=("target",))
     elif step.target == "key" and step.source != "key":
-        yield place.error("'key' is the name under which the issue's key leaves.", "Choose another name.")
+        message = "'key' is the name under which the issue's key leaves."
+        yield place.error(message, "Choose another name.", at=("target",))
     elif step.source == "security_level":
-        yield place.warning("Security levels leave: the guard stops an issue that has one unless it is allowed there.")
+        message = "Security levels leave: the guard stops an issue that has one unless it is allowed there."
+        yield place.warning(message, at=("source",))
     if step.otherwise == "create":
-        yield place.error("Outgoing rules only read this Jira, so they create nothing.", "Choose what else happens.")
+        message = "Outgoing rules only read this Jira, so they create nothing."
+        yield place.error(message, "Choose what else happens.", at=("otherwise",))
     kind = (STANDARD[step.source].kind if step.source in STANDARD else await place.facts.kind(step.source)) or ""
     if step.people == "email":
         yield _check_addresses(place, kind)
@@ -126,8 +145,8 @@ async def _check_outgoing(place: _Place) -> AsyncIterator[Finding]:
 def _check_addresses(place: _Place, kind: str) -> Finding:
     source = place.step.source
     if kind in PEOPLE or source in COLLECTIONS:
-        return place.warning(f"E-mail addresses leave with {source!r}.")
-    return place.warning(f"{source!r} holds no people: 'people' has no effect.")
+        return place.warning(f"E-mail addresses leave with {source!r}.", at=("people",))
+    return place.warning(f"{source!r} holds no people: 'people' has no effect.", at=("people",))
 
 
 async def _check_known_values(place: _Place, field: str, kind: str) -> AsyncIterator[Finding]:
@@ -140,19 +159,26 @@ async def _check_known_values(place: _Place, field: str, kind: str) -> AsyncIter
             yield place.warning(
                 f"The value map has {value!r}, which {field!r} does not offer.",
                 did_you_mean(value, allowed) or known_are(allowed),
-            )
+                at=("values", value), value=False,
+            )  # fmt: skip
+
+
+def _without_effect(place: _Place) -> Finding:
+    at = "values" if place.step.values else "otherwise"
+    message = f"Value maps and 'otherwise' have no effect on {place.step.source!r}."
+    return place.warning(message, at=(at,), value=False)
 
 
 def _check_collection(place: _Place) -> list[Finding]:
     step, found = place.step, []
     if step.target != step.source:
-        found.append(
-            place.error(f"{step.source!r} can only be carried to {step.source!r}.", "Use the same name twice.")
-        )
+        message = f"{step.source!r} can only be carried to {step.source!r}."
+        found.append(place.error(message, "Use the same name twice.", at=("target",)))
     if step.values or step.otherwise != "nothing":
-        found.append(place.warning(f"Value maps and 'otherwise' have no effect on {step.source!r}."))
+        found.append(_without_effect(place))
     if step.when == "create":
-        found.append(place.warning(f"{step.source!r} are always carried: 'when' has no effect on them outgoing."))
+        message = f"{step.source!r} are always carried: 'when' has no effect on them outgoing."
+        found.append(place.warning(message, at=("when",)))
     return found
 
 
@@ -160,28 +186,31 @@ async def _check_incoming(place: _Place) -> AsyncIterator[Finding]:
     step = place.step
     if {step.source, step.target} & {*COLLECTIONS, LINKS}:
         if step.source != step.target:
-            yield place.error(f"{step.source!r} cannot be carried to {step.target!r}.", "Use the same name twice.")
+            message = f"{step.source!r} cannot be carried to {step.target!r}."
+            yield place.error(message, "Use the same name twice.", at=("target",))
         elif step.source != LINKS and (step.values or step.otherwise != "nothing"):
-            yield place.warning(f"Value maps and 'otherwise' have no effect on {step.source!r}.")
+            yield _without_effect(place)
         return
-    unknown = await _unknown_field(place, step.target)
+    unknown = await _unknown_field(place, step.target, "target")
     if unknown is not None:
         yield unknown
         return
     known = STANDARD.get(step.target)
     if known is not None and not known.writable:
-        yield place.error(f"{step.target!r} cannot be written: Jira sets it by itself.")
+        yield place.error(f"{step.target!r} cannot be written: Jira sets it by itself.", at=("target",))
         return
     if step.otherwise == "create" and creatable_kind(step.target, known.kind if known else await _kind(place)) is None:
         yield place.error(
             f"Nothing can be created for {step.target!r}.",
             'Versions, components and options can be: choose "error", "nothing" or a default.',
+            at=("otherwise",),
         )
     if step.people != "name":
-        yield place.warning("'people' has an effect only on what leaves.")
-    near = did_you_mean(step.source, (*STANDARD, *COLLECTIONS, "key", "url"))
+        yield place.warning("'people' has an effect only on what leaves.", at=("people",))
+    # The other side chooses its names: only one that differs by a letter is probably a slip of our own.
+    near = did_you_mean(step.source, (*STANDARD, *COLLECTIONS, "key", "url"), most=1)
     if step.source not in STANDARD and step.source != "url" and not is_custom(step.source) and near:
-        yield place.warning(f"The other side may call it otherwise than {step.source!r}.", near)
+        yield place.warning(f"The other side may call it otherwise than {step.source!r}.", near, at=("source",))
     async for finding in _check_results(place, known.kind if known else await _kind(place)):
         yield finding
 
@@ -193,25 +222,31 @@ async def _kind(place: _Place) -> str:
 async def _check_results(place: _Place, kind: str) -> AsyncIterator[Finding]:
     """Check what a value map and a default would write: it must fit our field."""
     step = place.step
-    results = [(value, f"the value map gives {value!r} for {key!r}") for key, value in step.values.items() if value]
+    results = [
+        (value, f"the value map gives {value!r} for {key!r}", ("values", key))
+        for key, value in step.values.items()
+        if value
+    ]
     if isinstance(step.otherwise, Default):
-        results.append((step.otherwise.default, f"the default is {step.otherwise.default!r}"))
+        default = step.otherwise.default
+        results.append((default, f"the default is {default!r}", ("otherwise", "default")))
     if not results:
         return
     if kind in PEOPLE:
-        for value, what in results:
+        for value, what, at in results:
             if await place.facts.user(value) is None:
-                yield place.error(f"In {step.target!r} {what}, and that is nobody in this Jira.")
+                why = await place.facts.why_nobody(value)
+                yield place.error(f"In {step.target!r} {what}, and that {why.reason}.", why.advice, at=at)
         return
     if kind == "issue":
         return
     allowed = await place.facts.allowed_values(place.project, None, step.target)
     target = Target(name=step.target, kind=kind, allowed=allowed)
-    for value, what in results:
+    for value, what, at in results:
         converted = convert(value, target)
         if isinstance(converted, NoMatch):
             suggestion = (did_you_mean(value, allowed) or known_are(allowed)) if allowed is not None else ""
-            yield place.error(f"In {step.target!r} {what}, and that {converted.reason}.", suggestion)
+            yield place.error(f"In {step.target!r} {what}, and that {converted.reason}.", suggestion, at=at)
 
 
 async def _check_creation(ruleset: RuleSet, facts: TrackerFacts, project: str) -> AsyncIterator[Finding]:
@@ -242,11 +277,18 @@ async def _check_scope(ruleset: RuleSet, facts: TrackerFacts, project: str) -> A
     for name in ("type", "status", "priority"):
         values: tuple[str, ...] = getattr(ruleset.scope, name)
         allowed = await facts.allowed_values(project, None, name) if values else None
-        for value in values:
+        for number, value in enumerate(values):
             if allowed is not None and find(value, allowed) is None:
                 suggestion = did_you_mean(value, allowed) or known_are(allowed)
-                yield Finding(severity="warning", message=f"Scope: no {name} is {value!r} here.", suggestion=suggestion)
+                yield _doubt_filter(f"Scope: no {name} is {value!r} here.", name, number, suggestion)
     for name in ("assignee", "reporter"):
-        for value in getattr(ruleset.scope, name):
+        for number, value in enumerate(getattr(ruleset.scope, name)):
             if await facts.user(value) is None:
-                yield Finding(severity="warning", message=f"Scope, {name}: {value!r} is nobody in this Jira.")
+                why = await facts.why_nobody(value)
+                yield _doubt_filter(f"Scope, {name}: {value!r} {why.reason}.", name, number, why.advice)
+
+
+def _doubt_filter(message: str, name: str, number: int, suggestion: str) -> Finding:
+    """Return a doubt about the value of a filter; ``number`` counts its values from 0."""
+    place = ("scope", name, number)
+    return Finding(severity="warning", message=message, suggestion=suggestion, place=place, value=True)

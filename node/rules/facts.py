@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from node.errors import TrackerNotFound
@@ -18,6 +19,20 @@ from node.trackers.base import Field, IssueType, Project, Version
 from node.trackers.issue import CUSTOM, User
 
 T = TypeVar("T")
+
+_SHOWN_TWINS = 5
+"""People of one name that are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """Why a text stands for no user: ``reason`` completes "'Sam' ...", ``advice`` says what to do, or is empty."""
+
+    reason: str
+    advice: str = ""
+
+
+NOBODY = Nobody("is nobody in this Jira")
 
 
 class TrackerFacts(Protocol):
@@ -61,6 +76,10 @@ class TrackerFacts(Protocol):
 
     async def user_by_id(self, user_id: str) -> User | None:
         """Return the user of our Jira with this id."""
+        ...
+
+    async def why_nobody(self, who: str) -> Nobody:
+        """Return why ``user`` finds nobody."""
         ...
 
 
@@ -186,18 +205,36 @@ class CachedFacts:
 
         return await self._keep(("user id", user_id), find)
 
+    async def why_nobody(self, who: str) -> Nobody:
+        """Return why ``user`` finds nobody: several people of that name, a wrong user map, or truly nobody."""
+        wanted = who.strip()
+        return await self._keep(("nobody", wanted.casefold()), lambda: self._why_nobody(wanted))
+
+    async def _why_nobody(self, wanted: str) -> Nobody:
+        mapped = self._user_map.get(wanted.casefold())
+        several = [same for same in await self._alike(mapped or wanted) if len(same) > 1] if wanted else []
+        ids = " and ".join(repr(user.id) for user in (several[0] if several else [])[:_SHOWN_TWINS])
+        reason = f"is the name of {len(several[0])} people in this Jira: {ids}" if several else NOBODY.reason
+        if mapped is not None:
+            return Nobody(
+                f"is {mapped!r} in the user map, and that {reason}",
+                "Correct [users] in accord.toml, then restart the node.",
+            )
+        return Nobody(reason, "Name the one that is meant by user id or e-mail address.") if several else NOBODY
+
     async def _find_user(self, who: str) -> User | None:
         mapped = self._user_map.get(who.casefold(), who)
-        found = await self._tracker.find_users(mapped)
-        folded = mapped.casefold()
-        for same in (
-            [user for user in found if user.id == mapped],
+        return next((same[0] for same in await self._alike(mapped) if len(same) == 1), None)
+
+    async def _alike(self, who: str) -> tuple[list[User], ...]:
+        """Return the users with this id, with this address, and with this name."""
+        found = await self._keep(("users", who), lambda: self._tracker.find_users(who))
+        folded = who.casefold()
+        return (
+            [user for user in found if user.id == who],
             [user for user in found if user.email is not None and user.email.casefold() == folded],
             [user for user in found if user.display_name.casefold() == folded],
-        ):
-            if len(same) == 1:
-                return same[0]
-        return None
+        )
 
     @staticmethod
     def _statuses(types: tuple[IssueType, ...], issue_type: str | None) -> frozenset[str] | None:

@@ -6,7 +6,8 @@ Names are those of ``trackers/base.py``; custom fields are ``custom.<Name>``. Pu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -88,6 +89,16 @@ def creatable_kind(name: str, kind: str) -> str | None:
     if kind in {"version", "multi-version"}:
         return VERSIONS
     return OPTIONS if is_custom(name) and kind in {"select", "radio", "multi-select", "checkbox"} else None
+
+
+def of_one_name(name: str, known: Iterable[str]) -> list[str]:
+    """Return the fields that people see under one name; our Jira tells them apart by their ids in brackets."""
+    return [other for other in known if re.fullmatch(rf"{re.escape(name)} \(customfield_\d+\)", other)]
+
+
+def name_one_of(same: Sequence[str]) -> str:
+    """Say how one of several fields of one name is named."""
+    return f"Name the one that is meant: {' or '.join(map(repr, same))}."
 
 
 def person(user: User | None, people: People) -> str | None:

@@ -9,46 +9,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import tomlkit
 from pydantic import ValidationError
-from tomlkit.exceptions import ParseError, TOMLKitError
+from tomlkit.exceptions import TOMLKitError
 
-from node.errors import ConfigError
+from node.rules.file_faults import RulesFileError, fault_at, not_toml, wrong_shape
 from node.rules.ruleset import Default, MappingStep, RuleSet, Scope, ScriptStep
-from node.rules.toml_places import Place, find_place
+from node.rules.similar import closest
+from node.rules.toml_places import Place
+
+__all__ = ["RulesFileError", "export_rules", "import_rules"]
 
 _HEADER = "# Rules of one direction of a connection. Each [[step]] is a mapping or a script; they run in this order.\n"
-_CHOICES = {
-    "direction": ("outgoing", "incoming"),
-    "method": ("manual", "automatic", "disabled"),
-    "when": ("always", "create"),
-    "people": ("name", "email"),
-    "otherwise": ("nothing", "error", "create"),
-}
 _KEYS: Mapping[str, Sequence[str]] = {
     "": ("direction", "method", "scope", "step"),
     "scope": tuple(Scope.model_fields),
     "mapping": tuple(MappingStep.model_fields),
     "script": ("name", "script"),
 }
-
-
-class RulesFileError(ConfigError):
-    """A rules file cannot be read. Lines and columns count from 1; ``shown`` is the line as written."""
-
-    def __init__(self, what: str, *, name: str, line: int, column: int, shown: str, suggestion: str = "") -> None:
-        """Make one message of it, with the line and a mark under the place."""
-        text = f"{name}, line {line}, column {column}: {what}."
-        if shown:
-            text += f"\n    {shown}\n    {' ' * (column - 1)}^"
-        super().__init__(text, advice=suggestion or "Correct the file, then import it again; nothing was changed.")
-        self.line = line
-        self.column = column
-        self.shown = shown
-        self.suggestion = suggestion
 
 
 def export_rules(ruleset: RuleSet) -> str:
@@ -108,21 +88,13 @@ def import_rules(text: str, *, name: str = "the rules file") -> RuleSet:
     """Read a rules file. ``name`` is what errors call it. Raises RulesFileError."""
     try:
         data = tomlkit.parse(text).unwrap()
-    except ParseError as error:
-        lines = text.split("\n")
-        shown = lines[error.line - 1] if error.line <= len(lines) else ""
-        what = str(error).removesuffix(f" at line {error.line} col {error.col}").rstrip(".")
-        raise RulesFileError(
-            f"not TOML: {what[:1].lower()}{what[1:]}", name=name, line=error.line, column=error.col + 1, shown=shown
-        ) from None
     except (TOMLKitError, ValueError, RecursionError) as error:
-        what = str(error).rstrip(".")
-        raise RulesFileError(f"not TOML: {what}", name=name, line=1, column=1, shown="") from None
+        raise not_toml(text, error, name) from None
     prepared = _prepare(text, data, name)
     try:
         return RuleSet.model_validate(prepared)
     except ValidationError as error:
-        raise _error_at(text, error, prepared, name) from None
+        raise wrong_shape(text, error, prepared, name) from None
 
 
 def _prepare(text: str, data: dict[str, Any], name: str) -> dict[str, Any]:
@@ -132,53 +104,32 @@ def _prepare(text: str, data: dict[str, Any], name: str) -> dict[str, Any]:
     if isinstance(scope, dict):
         _known(text, scope, ("scope",), _KEYS["scope"], name)
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-        raise _at(text, ("step",), "steps are written as [[step]]", name, "Write [[step]] above each step.")
-    ready = []
-    for number, step in enumerate(steps):
-        place = ("step", number)
-        kind = "script" if "script" in step else "mapping"
-        _known(text, step, place, _KEYS[kind], name)
-        missing = [key for key in ("name", "script") if key not in step] if kind == "script" else []
-        missing += [key for key in ("source", "target") if key not in step] if kind == "mapping" else []
-        if missing:
-            what = f"step {number + 1} has no {missing[0]!r}"
-            raise _at(text, place, what, name, "A mapping has a source and a target, a script a name and a script.")
-        ready.append(step if kind == "mapping" else {"name": step["name"], "source": step["script"]})
-    return {**{key: value for key, value in data.items() if key != "step"}, "steps": ready}
+        raise fault_at(text, ("step",), "steps are written as [[step]]", name, "Write [[step]] above each step.")
+    return {
+        **{key: value for key, value in data.items() if key != "step"},
+        "steps": [_step(text, step, number, name) for number, step in enumerate(steps)],
+    }
+
+
+def _step(text: str, step: dict[str, Any], number: int, name: str) -> dict[str, Any]:
+    place = ("step", number)
+    kind = "script" if "script" in step else "mapping"
+    both = [key for key in _KEYS["mapping"] if kind == "script" and key in step]
+    if both:
+        what = f"step {number + 1} has both a script and {both[0]!r}: a step is either a mapping or a script"
+        raise fault_at(text, (*place, both[0]), what, name, "Take one of them out, or make two steps of it.")
+    _known(text, step, place, _KEYS[kind], name)
+    wanted = ("name", "script") if kind == "script" else ("source", "target")
+    missing = [key for key in wanted if key not in step]
+    if missing:
+        what = f"step {number + 1} has no {missing[0]!r}"
+        raise fault_at(text, place, what, name, "A mapping has a source and a target, a script a name and a script.")
+    return step if kind == "mapping" else {"name": step["name"], "source": step["script"]}
 
 
 def _known(text: str, table: Mapping[str, Any], place: Place, known: Sequence[str], name: str) -> None:
     for key in table:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            suggestion = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(known)}."
-            raise _at(text, (*place, key), f"unknown key {key!r}", name, suggestion)
-
-
-def _at(text: str, place: Place, what: str, name: str, suggestion: str = "") -> RulesFileError:
-    line, column, shown = find_place(text, place)
-    return RulesFileError(what, name=name, line=line, column=column, shown=shown, suggestion=suggestion)
-
-
-def _error_at(text: str, error: ValidationError, data: Any, name: str) -> RulesFileError:
-    detail = error.errors(include_url=False)[0]
-    place = tuple(part for part in detail["loc"] if part not in {"mapping", "script", "Default"})
-    in_file = ("step", *place[1:]) if place[:1] == ("steps",) else place
-    if _is_script(data, place) and in_file[-1:] == ("source",):
-        in_file = (*in_file[:-1], "script")
-    key = next((part for part in reversed(in_file) if part in _CHOICES), None)
-    what = f"{key or '.'.join(map(str, in_file))}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
-    suggestion = ""
-    if detail["type"] == "missing":
-        what = f"{in_file[-1]!r} is missing"
-    elif key is not None:
-        choices = _CHOICES[str(key)]
-        near = get_close_matches(str(detail["input"]), choices, n=1)
-        shown = [repr(choice) for choice in choices] + (["{ default = ... }"] if key == "otherwise" else [])
-        what = f"{key!r} is one of {', '.join(shown)}"
-        suggestion = f"Did you mean {near[0]!r}?" if near else ""
-    return _at(text, in_file, what, name, suggestion)
-
-
-def _is_script(data: Any, place: Place) -> bool:
-    return len(place) > 1 and isinstance(place[1], int) and "target" not in data["steps"][place[1]]
+            near = closest(key, known)
+            suggestion = f"Did you mean {near!r}?" if near else f"Known here: {', '.join(known)}."
+            raise fault_at(text, (*place, key), f"unknown key {key!r}", name, suggestion)

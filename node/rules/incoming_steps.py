@@ -9,7 +9,7 @@ from typing import Any
 from node.errors import RuleError
 from node.rules.comments import format_comment, format_worklog
 from node.rules.contexts import IncomingContext
-from node.rules.facts import TrackerFacts
+from node.rules.facts import NOBODY, TrackerFacts
 from node.rules.fields import COMPONENTS, OPTIONS, STANDARD, VERSIONS, creatable_kind, is_custom
 from node.rules.helpers import ConnectionHelpers, Making, Twins
 from node.rules.issue_links import LINKS, read_links
@@ -250,7 +250,8 @@ async def _target(work: Coming, numbered: Numbered, value: Value) -> Target:
         allowed = await facts.allowed_values(work.project, work.issue_type, name)
     target = Target(name=name, kind=kind, allowed=allowed)
     if kind in PEOPLE:
-        return Target(name=name, kind=kind, people=await _people(facts, numbered, value, target))
+        people, nobody = await _people(facts, numbered, value, target)
+        return Target(name=name, kind=kind, people=people, nobody=nobody)
     if kind == "issue":
         return Target(name=name, kind=kind, people=await _twins(work.context.twins, numbered, value, target))
     return target
@@ -272,13 +273,18 @@ def _creator(work: Coming, numbered: Numbered, target: Target) -> Callable[[str]
     return create
 
 
-async def _people(facts: TrackerFacts, numbered: Numbered, value: Value, target: Target) -> dict[str, str]:
-    found = {}
+async def _people(
+    facts: TrackerFacts, numbered: Numbered, value: Value, target: Target
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the user ids of names and addresses, and why others stand for nobody."""
+    found, nobody = {}, {}
     for text in wanted_texts(numbered, value, target):
         user = await facts.user(text)
         if user is not None:
             found[text] = user.id
-    return found
+        elif (why := await facts.why_nobody(text)) != NOBODY:
+            nobody[text] = why.reason
+    return found, nobody
 
 
 async def _twins(twins: Twins | None, numbered: Numbered, value: Value, target: Target) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from node.errors import RuleError
-from node.rules.facts import TrackerFacts
+from node.rules.facts import NOBODY, Nobody, TrackerFacts
 from node.rules.facts_schema import build_schema
 from node.rules.plain import plain
 from node.rules.script.engine import ScriptSchema
@@ -78,6 +78,12 @@ class RecordingFacts:
         self.answers[_key("user_by_id", user_id)] = plain(user)
         return user
 
+    async def why_nobody(self, who: str) -> Nobody:
+        """Ask, and remember."""
+        why = await self._facts.why_nobody(who)
+        self.answers[_key("why_nobody", who)] = plain(why)
+        return why
+
 
 def _key(*parts: str) -> str:
     return " | ".join(parts)
@@ -145,3 +151,8 @@ class RecordedFacts:
         """Return the recorded user."""
         found = self._answer("user_by_id", user_id)
         return None if found is None else User(**found)
+
+    async def why_nobody(self, who: str) -> Nobody:
+        """Return the recorded reason; older cases have none."""
+        found = self._answers.get(_key("why_nobody", who))
+        return NOBODY if found is None else Nobody(**found)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, ValidationError
 
 from node.errors import ConfigError
+from node.shape_words import first_problem
 
 Direction: TypeAlias = Literal["outgoing", "incoming"]
 When: TypeAlias = Literal["always", "create"]
@@ -130,13 +131,6 @@ class RuleSet(Frozen):
                 f"A stored rule set cannot be read: {first_problem(error)}.",
                 advice="Roll back to an earlier version, or import the rules again.",
             ) from None
-
-
-def first_problem(error: ValidationError) -> str:
-    """Say where the first thing is that is wrong, and what, without the value itself."""
-    detail = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part + 1) if isinstance(part, int) else part for part in detail["loc"])
-    return f"{place}: {detail['msg']}" if place else str(detail["msg"])
 
 
 def _same_names(names: Sequence[str]) -> tuple[MappingStep, ...]:

@@ -37,6 +37,8 @@ class Target:
     kind: str
     allowed: frozenset[str] | None = None
     people: Mapping[str, str] = field(default_factory=dict)
+    nobody: Mapping[str, str] = field(default_factory=dict)
+    """Why a name stands for nobody, where that is known; completes "the value does not fit: it ..."."""
 
     @property
     def many(self) -> bool:
@@ -225,8 +227,11 @@ def _levels(path: str, allowed: frozenset[str]) -> list[str]:
 
 
 def _user(value: Value, target: Target) -> Item:
-    found = target.people.get(person_of(value))
-    return NoMatch("is nobody whom this Jira or the user map knows") if found is None else found
+    name = person_of(value)
+    found = target.people.get(name)
+    if found is not None:
+        return found
+    return NoMatch(target.nobody.get(name) or "is nobody whom this Jira or the user map knows")
 
 
 def _label(value: Value, _: Target) -> Item:

@@ -18,12 +18,13 @@ from node.rules.incoming import IncomingRules
 from node.rules.model import Draft, Shared, Skip
 from node.rules.outgoing import OutgoingRules
 from node.rules.preview import preview_incoming, preview_outgoing
-from node.rules.ruleset import Direction, RuleSet, first_problem
+from node.rules.ruleset import Direction, RuleSet
 from node.rules.script.engine import RuleEngine
 from node.rules_desk.issues import Found, by_keys, by_query, link_for
 from node.rules_desk.publishing import Publishing
 from node.rules_desk.replicas import received
 from node.rules_desk.shown import shown_preview
+from node.shape_words import first_problem
 from node.store import links, shadows
 from node.store.links import Link
 from node.sync import last_look

@@ -35,7 +35,11 @@ class RulesRefused(UsageError):
     """The check found errors; nothing was published. ``findings`` are all of them, errors and warnings."""
 
     def __init__(self, findings: Sequence[tuple[Direction, Finding]]) -> None:
-        errors = [f"{direction}: {finding}" for direction, finding in findings if finding.severity == "error"]
+        errors = [
+            str(finding) if finding.file else f"{direction}: {finding}"
+            for direction, finding in findings
+            if finding.severity == "error"
+        ]
         super().__init__(
             "The rules were not published; what counts now still counts.\n" + "\n".join(errors),
             advice="Correct what is named here, then import again.",
@@ -121,9 +125,12 @@ class Publishing:
     async def check(self, name: str, files: Files) -> list[tuple[Direction, Finding]]:
         """Check rules against our Jira as it is now, without publishing them."""
         connection = await self.connection(name)
-        return await self._check(connection, self.read(files).values())
+        return await self._check(connection, self.read(files).values(), files)
 
-    async def _check(self, connection: Connection, rules: Iterable[RuleSet]) -> list[tuple[Direction, Finding]]:
+    async def _check(
+        self, connection: Connection, rules: Iterable[RuleSet], files: Files
+    ) -> list[tuple[Direction, Finding]]:
+        """Check rules; what is found in one that was read from a file has its place there."""
         self._refresh()
         found: list[tuple[Direction, Finding]] = []
         for ruleset in rules:
@@ -134,7 +141,10 @@ class Publishing:
             doubt = crossing(ruleset, await self._beside(connection, ruleset))
             if doubt is not None:
                 found.append((ruleset.direction, doubt))
-        return found
+        return [
+            (direction, finding.in_file(files[direction], f"{direction}.toml") if direction in files else finding)
+            for direction, finding in found
+        ]
 
     async def _beside(self, connection: Connection, ruleset: RuleSet) -> list[tuple[str, RuleSet]]:
         """Return the rules for the other direction on other connections where issues of this one may be, too."""
@@ -157,14 +167,15 @@ class Publishing:
     async def _unknown_projects(self, ruleset: RuleSet) -> list[Finding]:
         """Refuse a scope with a project that is not there: the node would watch it, and Jira refuse to."""
         found = []
-        for project in ruleset.scope.project:
+        for number, project in enumerate(ruleset.scope.project):
             try:
                 await self._facts.issue_types(project)
             except TrackerNotFound:
                 message = (
                     f"Scope, project: there is no project {project!r} in this Jira, or the sync user cannot see it."
                 )
-                found.append(Finding(severity="error", message=message))
+                place = ("scope", "project", number)
+                found.append(Finding(severity="error", message=message, place=place, value=True))
         return found
 
     async def publish(self, name: str, files: Files, *, author: str, why: str) -> dict[str, Any]:
@@ -175,12 +186,12 @@ class Publishing:
         """
         connection = await self.connection(name)
         rules = self.read(files)
-        return await self._publish(connection, list(rules.values()), author=author, why=why)
+        return await self._publish(connection, list(rules.values()), author=author, why=why, files=files)
 
     async def _publish(
-        self, connection: Connection, rules: Sequence[RuleSet], *, author: str, why: str
+        self, connection: Connection, rules: Sequence[RuleSet], *, author: str, why: str, files: Files | None = None
     ) -> dict[str, Any]:
-        findings = await self._check(connection, rules)
+        findings = await self._check(connection, rules, files or {})
         if has_errors(finding for _, finding in findings):
             raise RulesRefused(findings)
         changed = [

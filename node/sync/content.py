@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from node.errors import RuleError
 from node.rules.model import Shared
+from node.shape_words import place_of, said
 from node.sync.merge import same
 from node.trackers.issue import Issue, Value
 from protocol.replica import Replica, ReplicaAttachment, ReplicaComment, ReplicaWorklog
@@ -43,10 +44,10 @@ def replica_of(
     try:
         return _clothed(issue, shared, handle=handle, files=files, url=url)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "fields")
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = place_of(tuple(part for part in first["loc"] if part != "fields"))
         raise RuleError(
-            f"{issue.key} cannot be sent as it is: {place}: {first['msg'].removeprefix('Value error, ')}.",
+            f"{issue.key} cannot be sent as it is: {place!r} {said(first['type'], first.get('ctx'))}.",
             advice="Shorten or correct it in the issue, or leave it out by the outgoing rules; then it goes by itself.",
         ) from None
 

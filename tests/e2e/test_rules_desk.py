@@ -108,9 +108,12 @@ async def test_rules_are_published_compared_and_rolled_back(parties: Parties) ->
 async def test_rules_that_cannot_work_are_refused_with_the_place(parties: Parties) -> None:
     """An unknown field and a name that a script misspells are errors with line and suggestion; nothing is published."""
     alice, _ = parties
-    with pytest.raises(NodeSaidNo, match="Did you mean 'priority'"):
+    shown = (
+        r"outgoing.toml, line 9, column 10: step 2: .*\n    source = .prioritty.\n {13}\^\n    Did you mean 'priority'"
+    )
+    with pytest.raises(NodeSaidNo, match=shown):
         await publish(alice, outgoing=VISUAL.replace('source = "priority"', 'source = "prioritty"'))
-    with pytest.raises(NodeSaidNo, match="step 1, line 1, column 19"):
+    with pytest.raises(NodeSaidNo, match="outgoing.toml, line 7, column 19: step 1, line 1 of its script"):
         await publish(alice, outgoing=SCRIPT.replace("issue.summary", "issue.sumary"))
     assert (await alice.call("GET", rules(alice)))["outgoing"]["version"] == 0
 

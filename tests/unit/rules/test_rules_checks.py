@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from node.rules.checks import check_rules
 from node.rules.facts import CachedFacts
-from node.rules.findings import Finding, has_errors
+from node.rules.files import import_rules
+from node.rules.findings import Finding, did_you_mean, has_errors
 from node.rules.ruleset import Default, MappingStep, RuleSet, Scope, ScriptStep, basic_incoming, basic_outgoing
-from tests.support.known_jira import KnownJira
+from node.rules.script.sandbox import MontyEngine
+from node.rules.similar import closest
+from tests.support.known_jira import ALICE, TWIN_ONE, TWIN_TWO, KnownJira
 
 
 async def _check(
@@ -83,7 +88,7 @@ async def test_a_mistake_is_found_with_what_was_probably_meant(
     assert message in first.message
     assert suggestion in first.suggestion
     assert has_errors([first]) == (severity == "error")
-    assert str(first).startswith(f"{severity}: step 2: ")
+    assert str(first).startswith(f"{severity}: step 2, {first.place[2]}")
 
 
 async def test_good_values_raise_no_doubt() -> None:
@@ -136,3 +141,110 @@ def test_a_finding_in_a_script_shows_the_line() -> None:
     assert str(finding) == (
         "error: step 2, line 3, column 5: no such name\n    x = isue\n        ^\n    Did you mean?"
     )  # fmt: skip
+
+
+_FILE = """direction = "incoming"
+
+[[step]]
+source = "summary"
+target = "summary"
+
+[[step]]
+source = "state"
+target = "status"
+otherwise = { default = "Opne" }
+
+[step.values]
+"In Progress" = "Dooing"
+
+[[step]]
+name = "More"
+script = '''
+issue.summary = 'x'
+issue.sumary = 'x'
+'''
+"""
+
+
+async def _check_file(text: str) -> list[str]:
+    engine = MontyEngine(workers=1)
+    try:
+        found = await check_rules(import_rules(text), CachedFacts(KnownJira()), project="SC", engine=engine)
+    finally:
+        await engine.close()
+    return [str(finding.in_file(text, "incoming.toml")) for finding in found]
+
+
+async def test_a_finding_shows_the_line_of_the_file() -> None:
+    """File, line, column, the line with a mark, and a suggestion: for mappings, defaults and scripts alike."""
+    assert "\n".join(await _check_file(_FILE)) == (
+        "error: incoming.toml, line 13, column 17: step 2: In 'status' the value map gives 'Dooing' for 'In Progress', "
+        "and that is not a value that this field offers.\n"
+        '    "In Progress" = "Dooing"\n'
+        "                    ^\n"
+        "    Did you mean 'Doing'?\n"
+        "error: incoming.toml, line 10, column 25: step 2: In 'status' the default is 'Opne', and that is not a value "
+        "that this field offers.\n"
+        '    otherwise = { default = "Opne" }\n'
+        "                            ^\n"
+        "    Did you mean 'Open'?\n"
+        "error: incoming.toml, line 19, column 1: step 3, line 2 of its script: issue has no field `sumary`\n"
+        "    issue.sumary = 'x'\n"
+        "    ^\n"
+        "    Did you mean `summary`?"
+    )
+
+
+async def test_a_script_with_escapes_keeps_its_own_lines() -> None:
+    """Where the file does not show the line as the script has it, the line is counted in the script."""
+    text = _FILE[: _FILE.index("script =")] + "script = \"issue.summary = 1\\nissue.sumary = 'x'\"\n"
+    [*_, last] = await _check_file(text)
+    assert last.startswith("error: step 3, line 2, column 1: issue has no field `sumary`\n    issue.sumary = 'x'\n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "known"), [("Frozen", "Open"), ("moment", "comments"), ("Dup", "Num"), ("to", "Done"), ("x", "y")]
+)
+def test_a_far_fetched_guess_is_not_made(wrong: str, known: str) -> None:
+    """A name is meant only where a third of it at most was typed wrongly."""
+    assert did_you_mean(wrong, [known]) == ""
+
+
+@given(st.text(max_size=12), st.lists(st.text(max_size=12), max_size=4))
+def test_a_guess_is_one_of_the_known_names(name: str, known: list[str]) -> None:
+    """Whatever is typed; a name that differs in case only is always found."""
+    assert closest(name, known) in {"", *known}
+    if name.isascii() and name.isalpha() and name.swapcase() != name:
+        assert closest(name, [name.swapcase()]) == name.swapcase()
+
+
+async def test_fields_of_one_name_are_told_apart() -> None:
+    """The name alone names none of them; the message says how one is named, and that name is accepted."""
+    jira = KnownJira()
+    for number in (10018, 10019):
+        jira.custom[f"Dup (customfield_{number})"] = ("text", ())
+    rules = RuleSet(direction="outgoing", steps=(_map("custom.Dup", "a"), _map("Dup", "b")))
+    found = await check_rules(rules, CachedFacts(jira), project="SC")
+    for finding, name in zip(found, ("custom.Dup", "Dup"), strict=True):
+        assert finding.message == f"Several fields of this Jira are called {name!r}."
+        assert "'custom.Dup (customfield_10018)' or 'custom.Dup (customfield_10019)'" in finding.suggestion
+    named = RuleSet(direction="outgoing", steps=(_map("custom.Dup (customfield_10018)", "a"),))
+    assert await check_rules(named, CachedFacts(jira), project="SC") == ()
+
+
+@pytest.mark.parametrize(
+    ("who", "reason", "advice"),
+    [
+        ("mallory", "that is nobody in this Jira", ""),
+        ("Sam Gray", "that is the name of 2 people in this Jira: 'sam1' and 'sam2'", "by user id or e-mail address"),
+        ("Ada", "that is 'alovelace' in the user map, and that is nobody in this Jira", "Correct [users] in accord"),
+    ],
+)
+async def test_a_person_who_is_not_found_is_told_apart(who: str, reason: str, advice: str) -> None:
+    """Nobody, several of one name, or a user map that names somebody who is not there."""
+    facts = CachedFacts(KnownJira(users=(ALICE, TWIN_ONE, TWIN_TWO)), user_map={"ada": "alovelace"})
+    step = _map("x", "assignee", otherwise=Default(default=who))
+    ruleset = RuleSet(direction="incoming", steps=(_SUMMARY, step), scope=Scope())
+    [finding] = await check_rules(ruleset, facts, project="SC")
+    assert finding.message == f"In 'assignee' the default is {who!r}, and {reason}."
+    assert advice in finding.suggestion

@@ -77,6 +77,7 @@ def test_basic_rules_have_files_too(ruleset: RuleSet) -> None:
 
 
 _GOOD = 'direction = "outgoing"\n\n[[step]]\nsource = "summary"\ntarget = "summary"\n'
+_LONG = _GOOD + f"\n[[step]]\nname = 'x'\nscript = '{'x' * 65_537}'\n"
 
 
 @pytest.mark.parametrize(
@@ -92,13 +93,24 @@ _GOOD = 'direction = "outgoing"\n\n[[step]]\nsource = "summary"\ntarget = "summa
             "Did you mean 'error'?",
         ),
         (_GOOD + "\n[[step]]\nsource = 'a'\n", 7, 3, "step 2 has no 'target'", "A mapping has a source"),
-        (_GOOD + "\n[step.values]\na = 1\n", 8, 1, "should be a valid string", ""),
+        (_GOOD + "\n[step.values]\na = 1\n", 8, 1, "step 1: 'values', 'a' has to be a text in quotes", ""),
+        (_GOOD + "values = 3\n", 6, 1, "step 1: 'values' has to be a table", "[step.values]"),
+        (_GOOD + "otherwise = { defalt = 'x' }\n", 6, 1, "'otherwise' is one of", ""),
+        (_GOOD + "script = 'x'\n", 4, 1, "step 1 has both a script and 'source': a step is either", "make two steps"),
+        (_LONG, 9, 1, "step 2: 'script' is longer than 65,536", ""),
         (_GOOD + "\n[[step]]\nscript = '''\nwhen = 1\n'''\nnam = 'x'\n", 11, 1, "unknown key 'nam'", "'name'"),
         ("direction = 'sideways'\n", 1, 1, "'direction' is one of", ""),
         ("method = 'manual'\n", 1, 1, "'direction' is missing", ""),
         ("direction = 'incoming'\n[scope]\nlable = ['a']\n", 3, 1, "unknown key 'lable'", "Did you mean 'labels'?"),
-        ("direction = 'incoming'\n[scope]\nlabels = 'a'\n", 3, 1, "should be a valid tuple", ""),
-        ("direction = 'incoming\n", 1, 22, "not TOML", ""),
+        ("direction = 'incoming'\n[scope]\nlabels = 'a'\n", 3, 1, "'labels' has to be a list", 'labels = ["one",'),
+        ("direction = 'incoming'\n[scope]\nlabels = ['a', 3]\n", 3, 16, "'labels', entry 2 has to be a text", ""),
+        ("direction = 'incoming\n", 1, 13, "the text that begins here is never closed", "the same quotes"),
+        ("direction = 'incoming'\n\nx = [1,\n", 3, 5, "the list or table that begins here is never closed", "]"),
+        ("direction = 'incoming'\ndirection = 'outgoing'\n", 2, 1, "'direction' is there a second time", "Keep one"),
+        ("[[step]\n", 1, 8, "the name of a table is not closed", "[[step]]"),
+        ('direction = "\\ud800"\n', 1, 15, "half of a character", ""),
+        ("direction = incoming\n", 1, 13, "this is no value", "A text stands in quotes"),
+        ("direction = 3 4\n", 1, 15, "something else is expected", "one key on a line"),
         ("direction = 'incoming'\nstep = 3\n", 2, 1, "steps are written as [[step]]", ""),
     ],
 )
@@ -112,3 +124,18 @@ def test_a_mistake_is_shown_where_it_is(text: str, line: int, column: int, messa
     assert error.message.startswith(f"outgoing.toml, line {line}, column {column}: ")
     assert suggestion in error.suggestion
     assert error.advice
+    for word in LIBRARY_WORDS:
+        assert word not in error.message.casefold()
+
+
+LIBRARY_WORDS = ("pydantic", "tomlkit", "input", "dictionary", "tuple", "string", "literal", "codes less", "step.0")
+"""What the libraries say to programmers, and no person should have to read."""
+
+
+def test_a_very_long_line_is_shown_around_the_place() -> None:
+    """The mark stays below what it means."""
+    with pytest.raises(RulesFileError) as caught:
+        import_rules("direction = 'incoming'\nscope = { labels = [" + "'a', " * 200 + "3] }\n", name="incoming.toml")
+    _, shown, mark = caught.value.message.split("\n")
+    assert len(shown) < 200
+    assert shown[mark.index("^")] == "3"

@@ -184,6 +184,17 @@ async def test_people_are_found_by_map_address_or_name() -> None:
     }  # fmt: skip
 
 
+async def test_two_people_of_one_name_are_not_called_nobody() -> None:
+    """The error says that the name is that of several people, and who they are; Jira is asked once."""
+    jira = KnownJira(users=(TWIN_ONE, TWIN_TWO))
+    with pytest.raises(RuleError) as caught:
+        await _want(_replica({"who": "Sam Gray"}), _map("who", "assignee", otherwise="error"), jira=jira)
+    assert caught.value.message == (
+        "Step 1 (who to assignee): 'Sam Gray' is the name of 2 people in this Jira: 'sam1' and 'sam2'."
+    )
+    assert jira.calls["find_users"] == 1
+
+
 async def test_a_default_person_stands_in() -> None:
     """For a contract with one right assignee."""
     step = _map("who", "assignee", otherwise=Default(default="bob@green.example"))
