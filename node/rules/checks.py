@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal
 
+from node.errors import TrackerNotFound
 from node.rules.facts import TrackerFacts
 from node.rules.fields import JIRA_NAMES, STANDARD, creatable_kind, is_custom, name_one_of, of_one_name
 from node.rules.findings import Finding, did_you_mean, known_are
@@ -82,7 +83,16 @@ async def _check_script(
     if engine is None:
         message = f"Step {number} is a script, and this node has no script engine."
         return [Finding(severity="error", message=message, step=number, place=("step", number - 1, "script"))]
-    findings = await engine.check(step.source, ruleset.direction, await facts.script_schema(project))
+
+    async def exists(key: str) -> bool:
+        try:
+            await facts.issue_types(key)
+        except TrackerNotFound:
+            return False
+        return True
+
+    schema = await facts.script_schema(project)
+    findings = await engine.check(step.source, ruleset.direction, schema, exists=exists)
     return [
         Finding(
             severity=finding.severity,

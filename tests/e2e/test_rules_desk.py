@@ -113,7 +113,7 @@ async def test_rules_that_cannot_work_are_refused_with_the_place(parties: Partie
     )
     with pytest.raises(NodeSaidNo, match=shown):
         await publish(alice, outgoing=VISUAL.replace('source = "priority"', 'source = "prioritty"'))
-    with pytest.raises(NodeSaidNo, match="outgoing.toml, line 7, column 19: step 1, line 1 of its script"):
+    with pytest.raises(NodeSaidNo, match=r"outgoing.toml, line 7, column 19: step 1, line 1 of its script"):
         await publish(alice, outgoing=SCRIPT.replace("issue.summary", "issue.sumary"))
     assert (await alice.call("GET", rules(alice)))["outgoing"]["version"] == 0
 

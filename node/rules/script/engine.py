@@ -15,7 +15,7 @@ Shapes of the plain dicts
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -27,6 +27,9 @@ from node.trackers.issue import Value
 Direction: TypeAlias = Literal["outgoing", "incoming"]
 Plain: TypeAlias = Mapping[str, Any]
 """A JSON object."""
+
+
+ProjectExists: TypeAlias = Callable[[str], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,8 +222,13 @@ class RuleEngine(Protocol):
         """Run one script on many issues, in order; a failure is in the list. Raises only what ``helpers`` raise."""
         ...
 
-    async def check(self, source: str, direction: Direction, schema: ScriptSchema) -> list[Finding]:
-        """Parse and type-check without running. An empty list is a clean script."""
+    async def check(
+        self, source: str, direction: Direction, schema: ScriptSchema, *, exists: ProjectExists | None = None
+    ) -> list[Finding]:
+        """Parse and type-check without running. An empty list is a clean script.
+
+        ``exists`` tells whether a project is there; without it projects are not judged. Raises what ``exists`` raises.
+        """
         ...
 
     async def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -10,8 +9,10 @@ from dataclasses import dataclass
 
 from pydantic_monty import Frame, MontyCrashedError, MontyError, MontyRuntimeError, MontySyntaxError
 
+from node.rules.fields import name_one_of, of_one_name
 from node.rules.script import words
 from node.rules.script.engine import HelperCall, Script, ScriptFailed
+from node.rules.similar import closest
 
 RULE_FEED = "<python-input-1>"
 """The box names what it is fed by number: the prelude is 0, the script 1, the call 2."""
@@ -151,11 +152,24 @@ def _raised(error: MontyError, script: Script, loops: Sequence[int]) -> tuple[st
     if isinstance(inner, TimeoutError):
         where = f" Loops begin in line {', '.join(map(str, loops[:8]))}." if loops else ""
         return "it computed for longer than 1 s.", _TIME_ADVICE + where
+    if type(inner).__module__ == "re" or type(inner).__name__ in ("error", "PatternError"):
+        return f"this regular expression cannot be read: {expression_words(text)}.", EXPRESSION_ADVICE
     explained = [(message, advice) for kind, message, advice in _LIMITS if isinstance(inner, kind)]
     explained += [explain(text, script) for kind, explain in _EXPLAINED if isinstance(inner, kind)]
     return (
         explained[0] if explained else (f"{type(inner).__name__}: {text}." if text else f"{type(inner).__name__}.", "")
     )
+
+
+EXPRESSION_ADVICE = "Close every bracket; a backslash takes the sign behind it as it is."
+
+
+def expression_words(text: str) -> str:
+    """Say what is wrong with a regular expression, by what the engine said of it."""
+    found = re.search(r"at position (\d+): (.+)", text)
+    if found is None:
+        return "it makes no sense"
+    return f"{found[2][:1].lower()}{found[2][1:]}, after {found[1]} characters".replace(".,", ",")
 
 
 _LIMITS: tuple[tuple[type[BaseException], str, str], ...] = (
@@ -194,6 +208,9 @@ def _key(text: str, script: Script) -> tuple[str, str]:
     name = text.strip("\"'")
     if "there is no custom field" in text:
         wanted = _quoted(text)
+        same = of_one_name(wanted, script.schema.custom)
+        if same:
+            return f"several custom fields of this Jira are called {wanted!r}.", name_one_of(same)
         return f"there is no custom field {wanted!r} in this Jira.", _close(wanted, script.schema.custom)
     return f"there is no entry {name!r}.", "Use .get(key, default) where a key may be missing."
 
@@ -209,8 +226,8 @@ def _quoted(text: str) -> str:
 
 
 def _close(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name[:80], [other for other in known if other != name], 1)
-    return f"Did you mean `{close[0]}`?" if close else ""
+    close = closest(name, known)
+    return f"Did you mean `{close}`?" if close else ""
 
 
 def _clean(text: str) -> str:

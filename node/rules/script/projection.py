@@ -148,10 +148,10 @@ def _fit(
         if name in words.COLLECTIONS or name in ("custom", OTHER):
             continue
         value = changes.get(name) if name in changes else fields.get(name)
-        wanted = _wanted(name, value, direction)
-        if wanted is not None:
+        fitting = wanted(name, value, direction)
+        if fitting is not None:
             target = "replica" if direction == "outgoing" else "issue"
-            _refuse(f"{target}.{name} takes {wanted}, not {_kind(value)}", name, origins)
+            _refuse(f"{target}.{name} takes {fitting}, not {kind_of(value)}", name, origins)
 
 
 def _refuse(what: str, name: str, origins: Any) -> NoReturn:
@@ -164,7 +164,7 @@ def _refuse(what: str, name: str, origins: Any) -> NoReturn:
     )
 
 
-def _wanted(name: str, value: Any, direction: Direction) -> str | None:
+def wanted(name: str, value: Any, direction: Direction) -> str | None:
     """Return what the field takes, where the value is something else."""
     if name in words.TEXT_LISTS:
         fits = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
@@ -179,7 +179,8 @@ def _wanted(name: str, value: Any, direction: Direction) -> str | None:
     return None if isinstance(value, str) else "a text"
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Name the kind of a value."""
     kinds = {bool: "True or False", int: "a number", float: "a number", list: "a list", dict: "a dict", str: "a text"}
     return "None" if value is None else kinds[type(value)]
 

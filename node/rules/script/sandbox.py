@@ -20,7 +20,7 @@ from pydantic_monty import MontyCrashedError, MontyError
 from node.clock import Clock, SystemClock
 from node.errors import AccordError, RuleError
 from node.rules.fields import utc
-from node.rules.script import failure, projection, schema_check, stubs, typecheck
+from node.rules.script import asked_outside, failure, projection, schema_check, stubs, typecheck
 from node.rules.script.asking import ask
 from node.rules.script.compiler import Compiled, Compiler
 from node.rules.script.engine import (
@@ -28,6 +28,7 @@ from node.rules.script.engine import (
     Finding,
     HelperCall,
     Helpers,
+    ProjectExists,
     Script,
     ScriptFailed,
     ScriptInputs,
@@ -107,13 +108,17 @@ class MontyEngine:
         await _all([run(chunk) for chunk in _chunks(waiting, jobs, self._batch)])
         return [result for result in results if result is not None]
 
-    async def check(self, source: str, direction: Direction, schema: ScriptSchema) -> list[Finding]:
+    async def check(
+        self, source: str, direction: Direction, schema: ScriptSchema, *, exists: ProjectExists | None = None
+    ) -> list[Finding]:
         """Parse and type-check without running. Raises RuleError where a worker is stopped by the script."""
         analysis = await self._workers.parse(source, direction)
         rows = source.split("\n")
+        uses = analysis.get("uses", [])
         findings = [
             *from_parser(analysis, rows),
-            *schema_check.findings(analysis.get("uses", []), direction, schema, rows),
+            *schema_check.findings(uses, direction, schema, rows),
+            *await asked_outside.of_projects(uses, direction, exists, rows),
         ]
         if not any(
             finding.severity == "error" and finding.code in ("syntax", "limit", "subset") for finding in findings
@@ -126,6 +131,10 @@ class MontyEngine:
                     type_check_format="json",
                 ) as session:  # fmt: skip
                     findings += await typecheck.run(session, analysis["plain"], direction, rows)
+                if asked_outside.expressions(uses):
+                    limits = self._workers.limits_of_check()
+                    async with self._slots, pool.checkout(limits=limits, os_policy=FROZEN) as session:
+                        findings += await asked_outside.of_expressions(session, uses, rows)
             except MontyCrashedError as error:
                 raise RuleError("The script could not be checked: its worker was stopped.") from error
         return settled(findings)

@@ -8,12 +8,12 @@ body of one function, line for line and one column to the right, with a note aft
 from __future__ import annotations
 
 import ast
-import difflib
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from node.rules.script import language, words
+from node.rules.script import language, literals, words
+from node.rules.similar import closest
 
 
 class _Walk:
@@ -31,6 +31,8 @@ class _Walk:
         self.loads: list[ast.Name] = []
         self.kept_lines: set[int] = set()
         self.loops: set[int] = set()
+        self.unspeakable = False
+        """Whether a text cannot be told to anybody, so that nothing but the findings is."""
 
     def find(self, node: Any, message: str, suggestion: str = "", code: str = "subset") -> None:
         line = getattr(node, "lineno", 1)
@@ -155,14 +157,6 @@ class _Walk:
         else:
             self._read(root, shelf)
 
-    def look_Call(self, node: ast.Call, parent: Any) -> None:  # noqa: ARG002, N802
-        function = node.func
-        if isinstance(function, ast.Attribute) and function.attr == "merge" and isinstance(function.value, ast.Name):
-            given = {keyword.arg: keyword.value for keyword in node.keywords}
-            internal = given.get("internal", node.args[3] if len(node.args) > 3 else None)  # noqa: PLR2004 - its place
-            if function.value.id == "comments" and _may_be(internal) and not _may_be(given.get("role")):
-                self.use(internal, "internal")
-
     def look_FunctionDef(self, node: ast.FunctionDef, parent: Any) -> None:  # noqa: ARG002, N802
         if node.decorator_list:
             self.find(node.decorator_list[0], "scripts have no decorators", "Call the function directly.")
@@ -194,6 +188,9 @@ class _Walk:
     def look_Constant(self, node: ast.Constant, parent: Any) -> None:  # noqa: N802
         if isinstance(node.value, (bytes, complex)) or node.value is ...:
             self.find(node, "scripts know texts, numbers, lists and dicts, not this kind of value")
+        if literals.half_a_character(node.value):
+            self.find(node, "this text holds half of a character", "Write the character itself.")
+            self.unspeakable = True
         if isinstance(node.value, str) and not isinstance(parent, ast.JoinedStr):
             self._keep(node)
 
@@ -203,6 +200,34 @@ class _Walk:
     def _keep(self, node: Any) -> None:
         if node.end_lineno is not None and node.end_lineno > node.lineno:
             self.kept_lines.update(range(node.lineno + 1, node.end_lineno + 1))
+
+    def look_Compare(self, node: ast.Compare, parent: Any) -> None:  # noqa: ARG002, N802
+        self._compared(node)
+
+    def look_Subscript(self, node: ast.Subscript, parent: Any) -> None:  # noqa: ARG002, N802
+        self._compared(node)
+
+    def look_Call(self, node: ast.Call, parent: Any) -> None:  # noqa: ARG002, N802
+        self._compared(node)
+        pattern, field = literals.expression(node), literals.field_of_options(node)
+        if pattern is not None:
+            self.use(pattern, "expression", value=pattern.value)
+        if field is not None:
+            self.use(field, "options", name=field.value)
+        self._merged(node)
+
+    def _merged(self, node: ast.Call) -> None:
+        """Remember where comments are merged as internal ones, which not every project can have."""
+        function = node.func
+        if isinstance(function, ast.Attribute) and function.attr == "merge" and isinstance(function.value, ast.Name):
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            internal = given.get("internal", node.args[3] if len(node.args) > 3 else None)  # noqa: PLR2004 - its place
+            if function.value.id == "comments" and _may_be(internal) and not _may_be(given.get("role")):
+                self.use(internal, "internal")
+
+    def _compared(self, node: Any) -> None:
+        for name, text in literals.compared(node):
+            self.use(text, "compared", name=name, value=text.value)
 
     def look_While(self, node: ast.While, parent: Any) -> None:  # noqa: ARG002, N802
         self.loops.add(node.lineno)
@@ -275,8 +300,8 @@ class _Walk:
 
     def _values(self, root: str, name: str, value: Any) -> None:
         """Remember constants that become the value of a field, for the schema's sake."""
-        for constant in _constants(value):
-            self.use(constant, "value", root=root, name=name, value=constant.value)
+        for constant, inside in literals.constants(value):
+            self.use(constant, "value", root=root, name=name, value=constant.value, inside=inside)
 
 
 _BY_NAME = ("custom", "other")
@@ -310,29 +335,6 @@ def _leaves(target: Any) -> Iterator[Any]:
         yield target
 
 
-def _constants(value: Any) -> Iterator[ast.Constant]:
-    """Yield the constants that an expression may turn out to be."""
-    if isinstance(value, ast.Constant):
-        yield value
-    for part in _outcomes(value):
-        yield from _constants(part)
-
-
-def _outcomes(value: Any) -> list[Any]:
-    if isinstance(value, ast.IfExp):
-        return [value.body, value.orelse]
-    if isinstance(value, ast.BoolOp):
-        return value.values
-    if isinstance(value, (ast.List, ast.Tuple)):
-        return value.elts
-    if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Dict):
-        return value.value.values
-    call = value.func if isinstance(value, ast.Call) else None
-    if isinstance(call, ast.Attribute) and call.attr == "get" and isinstance(call.value, ast.Dict):
-        return [*call.value.values, *value.args[1:2]]
-    return []
-
-
 def _ends_script(function: Any) -> bool:
     if isinstance(function, ast.Name):
         return function.id in ("skip", "error")
@@ -358,8 +360,8 @@ def _names(walk: _Walk) -> None:
         if node.id in words.REFUSED_NAMES:
             walk.find(node, f"`{node.id}` is not part of the language of scripts", words.REFUSED_NAMES[node.id], "name")
             continue
-        close = difflib.get_close_matches(node.id[: language.NAME_SHOWN], sorted(known), 1)
-        suggestion = f"Did you mean `{close[0]}`?" if close else "Is it spelled as where it was set?"
+        close = closest(node.id, sorted(known))
+        suggestion = f"Did you mean `{close}`?" if close else "Is it spelled as where it was set?"
         walk.find(node, f"there is nothing called `{_short(node.id)}`", suggestion, "name")
 
 
@@ -392,6 +394,8 @@ def analyse(source: str, direction: str) -> dict[str, Any]:
         return {"findings": [_finding("this is nested too deeply or too long to be read", 1)]}
     _names(walk)
     walk.findings.sort(key=lambda finding: (finding["line"], finding["column"]))
+    if walk.unspeakable:
+        return {"findings": walk.findings}
     return {
         "findings": walk.findings,
         "plain": wrap(walk, source, notes=False),

@@ -11,6 +11,7 @@ from pydantic_monty import AsyncMontySession, MontyRuntimeError, MontySyntaxErro
 
 from node.rules.script import stubs
 from node.rules.script.engine import Direction, Finding
+from node.rules.script.schema_check import person_named
 
 _MAX_REPORT = 1 << 20
 _MAX_FINDINGS = 100
@@ -61,8 +62,20 @@ def _entry(entry: dict[str, Any], direction: Direction, rows: Sequence[str]) -> 
     column = int(start.get("column", 2)) - 1
     end_column = int(end.get("column", 2)) - 1 if end.get("row") == start.get("row") else None
     message = str(entry.get("message", "")).split("\n")[0][:300]
+    person = _PERSON.match(message)
+    if person is not None:
+        text = _LITERAL.fullmatch(person[1])
+        hint = person_named(text[1]) if text else "Find the person with users.by_name, users.by_email or users.by_map."
+        said = f"issue.{person[2]} takes a person, not a text"
+        return _finding("warning", said, line, max(1, column), end_column, rows, code, hint)
     severity = "warning" if _doubt(code, message) else "error"
     return _finding(severity, _said(message), line, max(1, column), end_column, rows, code)
+
+
+_PERSON = re.compile(
+    r"Object of type `(.+)` is not assignable to attribute `(assignee|reporter)` of type `User \| None`"
+)
+_LITERAL = re.compile(r'Literal\["(.+)"\]')
 
 
 def _doubt(code: str, message: str) -> bool:
@@ -83,8 +96,9 @@ def _said(message: str) -> str:
 
 
 def _finding(
-    severity: Any, message: str, line: int, column: int, end_column: int | None, rows: Sequence[str], code: str
-) -> Finding:
+    severity: Any, message: str, line: int, column: int, end_column: int | None, rows: Sequence[str], code: str,
+    suggestion: str = "",
+) -> Finding:  # fmt: skip
     return Finding(
         severity=severity,
         message=message,
@@ -92,6 +106,6 @@ def _finding(
         column=column,
         end_column=end_column,
         shown=rows[line - 1][:500] if 0 < line <= len(rows) else "",
-        suggestion="Ask first, for example `if value:`." if severity == "warning" else "",
+        suggestion=suggestion or ("Ask first, for example `if value:`." if severity == "warning" else ""),
         code=code,
     )

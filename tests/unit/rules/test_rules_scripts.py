@@ -18,6 +18,7 @@ from node.rules.script.engine import (
     Direction,
     Finding,
     Helpers,
+    ProjectExists,
     Script,
     ScriptFailed,
     ScriptInputs,
@@ -57,9 +58,11 @@ class Answering:
         del script, helpers
         return [ScriptResult(changes=self._changes) for _ in inputs]
 
-    async def check(self, source: str, direction: Direction, schema: ScriptSchema) -> list[Finding]:
+    async def check(
+        self, source: str, direction: Direction, schema: ScriptSchema, *, exists: ProjectExists | None = None
+    ) -> list[Finding]:
         """Find nothing."""
-        del source, direction, schema
+        del source, direction, schema, exists
         return []
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from node.rules.script.engine import Direction, Finding, ScriptSchema
+from node.rules.script.engine import CustomField, Direction, Finding, ScriptSchema
 from node.rules.script.sandbox import MontyEngine
 from tests.support.scripts import SCHEMA
 
@@ -122,7 +122,7 @@ WRONG: list[tuple[Direction, str, str, int, int, str]] = [
     ("incoming", "issue.type = replica.type or 'Tsak'", "no issue type 'Tsak'", 1, 30, "Did you mean 'Task'?"),
     ("incoming", "issue.priority = 'highest'", "no priority 'highest'", 1, 18, "'High'"),
     ("incoming", "issue.custom['Place'] = ['Europe', 'Bern']", "no option 'Bern'", 1, 36, "Did you mean 'Berlin'?"),
-    ("incoming", "issue.custom['Place'] = 'Europe / Tokyo'", "no option 'Europe / Tokyo'", 1, 25, "Did you mean"),
+    ("incoming", "issue.custom['Place'] = 'Europe / Tokyo'", "no option 'Europe / Tokyo'", 1, 25, "There is"),
     ("incoming", "issue.custom['Story Points'] = 'many'", "takes a number, not a text", 1, 32, "kind number"),
     ("outgoing", "replica.other['summary'] = 'x'", "`summary` is a field of its own", 1, 15, "`replica.summary`"),
     ("incoming", "x = replica.other['custom.Impact']", "name of a custom field", 1, 19, "`replica.custom['Impact']`"),
@@ -145,7 +145,51 @@ WRONG: list[tuple[Direction, str, str, int, int, str]] = [
     ("incoming", "comments.merge(issue)", "no argument provided", 1, 1, ""),
     ("incoming", "dates.add_days('2026-01-01', 'x')", "Expected `int`", 1, 30, ""),
     ("incoming", "x = 'ä'; issue.sumary = x", "no field `sumary`", 1, 10, "Did you mean `summary`?"),
+    ("incoming", "issue.custom['Whatever'] = 1", "no custom field 'Whatever'", 1, 14, "accord rules fields CONNECTION"),
+    ("incoming", "x = options.get('Sverity', 'High')", "no custom field 'Sverity'", 1, 17, "Did you mean 'Severity'?"),
+    (
+        "incoming",
+        "x = re_search('(', issue.summary)",
+        "expression cannot be read: opening parenthesis",
+        1,
+        15,
+        "bracket",
+    ),
+    ("outgoing", "x = re_sub('[a', '', issue.summary)", "regular expression cannot be read", 1, 12, "bracket"),
+    ("incoming", "issue.due = 'tomorrow'", "'tomorrow' is not a day", 1, 13, "2026-11-24"),
+    ("incoming", "issue.custom['Go live'] = 'soon'", "'soon' is not a day", 1, 27, "2026-11-24"),
+    ("incoming", "issue.custom['Seen'] = 'soon'", "'soon' is not a time", 1, 24, "T10:00:00Z"),
+    ("incoming", "issue.project = 'ABCD'", "no project 'ABCD' in this Jira", 1, 17, ""),
+    ("outgoing", "replica.labels = 5", "replica.labels takes a list of texts, not a number", 1, 18, ""),
+    ("outgoing", "replica.labels = ['a', 5]", "replica.labels takes a list of texts, not a number", 1, 24, ""),
+    ("outgoing", "replica.labels = 'a'", "replica.labels takes a list of texts, not a text", 1, 18, ""),
+    ("outgoing", "replica.summary = 5", "replica.summary takes a text, not a number", 1, 19, ""),
+    ("outgoing", "replica.comments = 'none'", "replica.comments takes a list of comments", 1, 20, ""),
+    (
+        "incoming",
+        "issue.custom['Dup'] = 'x'",
+        "several custom fields of this Jira are called 'Dup'",
+        1,
+        14,
+        "Name the one that is meant: 'Dup (customfield_10018)' or 'Dup (customfield_10019)'.",
+    ),
+    ("incoming", "issue.summary = 'half \\ud800'", "half of a character", 1, 17, "Write the character"),
 ]
+
+_WIDE = replace(
+    SCHEMA,
+    custom={
+        **SCHEMA.custom,
+        "Go live": CustomField(kind="date"),
+        "Seen": CustomField(kind="datetime"),
+        "Dup (customfield_10018)": CustomField(kind="text"),
+        "Dup (customfield_10019)": CustomField(kind="text"),
+    },
+)
+
+
+async def _exists(key: str) -> bool:
+    return key == "ABC"
 
 
 @pytest.mark.parametrize(("direction", "source", "message", "line", "column", "suggestion"), WRONG)
@@ -153,13 +197,55 @@ async def test_mistakes_are_errors_with_place_and_suggestion(
     engine: MontyEngine, direction: Direction, source: str, message: str, line: int, column: int, suggestion: str
 ) -> None:
     """A mistake is one error that names the place, shows the line and says what was meant."""
-    found = [finding for finding in await engine.check(source, direction, SCHEMA) if finding.severity == "error"]
+    checked = await engine.check(source, direction, _WIDE, exists=_exists)
+    found = [finding for finding in checked if finding.severity == "error"]
     assert len(found) == 1, [str(finding) for finding in found]
     only = found[0]
     assert message in only.message
     assert (only.line, only.column) == (line, column)
     assert only.shown == source.split("\n")[line - 1]
     assert suggestion in only.suggestion
+
+
+@pytest.mark.parametrize(
+    ("direction", "source", "message", "column", "suggestion"),
+    [
+        ("incoming", "if issue.status == 'Don':\n    skip()", "no issue here has the status 'Don'", 20, "'Done'?"),
+        ("outgoing", "if 'Bgu' != issue.type:\n    skip()", "no issue here has the issue type 'Bgu'", 4, "'Bug'?"),
+        ("outgoing", "if issue.priority in ('Hihg', 'Low'):\n    skip()", "the priority 'Hihg'", 23, "'High'?"),
+        ("outgoing", "if issue.custom['Severity'] == 'Hgih':\n    skip()", "the Severity 'Hgih'", 32, "'High'?"),
+        ("outgoing", "replica.status = {'Todo': 'Open'}.get(issue.status)", "the status 'Todo'", 19, "'To Do'?"),
+        ("incoming", "issue.assignee = 'bob'", "issue.assignee takes a person, not a text", 1, "users.by_name('bob')"),
+        ("incoming", "issue.reporter = replica.summary", "issue.reporter takes a person", 1, "users.by_name"),
+        ("incoming", "issue.custom['Reviewer'] = 'bob'", "'Reviewer' takes a person", 28, "users.by_name('bob')"),
+    ],
+)
+async def test_what_can_hardly_be_meant_is_a_doubt(
+    engine: MontyEngine, direction: Direction, source: str, message: str, column: int, suggestion: str
+) -> None:
+    """A comparison with a value that no issue here can have, and a person given as a text."""
+    [only] = await engine.check(source, direction, SCHEMA)
+    assert only.severity == "warning"
+    assert message in only.message
+    assert (only.line, only.column) == (1, column)
+    assert suggestion in only.suggestion
+
+
+@pytest.mark.parametrize(
+    ("direction", "source"),
+    [
+        ("incoming", "if replica.status == 'In Review':\n    issue.status = 'Doing'"),
+        ("outgoing", "if issue.status == 'Done' or issue.summary == 'Don' or issue.status == '':\n    skip()"),
+        ("outgoing", "x = re_search('(?i)ref-(\\\\d+)(?= )', issue.description)\nlog(x)"),
+        ("incoming", "issue.due = '2026-11-24'\nissue.due = dates.add_days(dates.today(), 2)\nissue.due = None"),
+        ("incoming", "issue.project = 'ABC'\nissue.project = replica.custom['There']"),
+        ("outgoing", "replica.labels = ['a', 'b']\nreplica.original_estimate = 60\nreplica.summary = None"),
+        ("outgoing", "replica.custom['Anything'] = 5\nreplica.assignee = 'Ada'"),
+    ],
+)
+async def test_what_is_meant_raises_no_doubt(engine: MontyEngine, direction: Direction, source: str) -> None:
+    """The other side's words, values that are here, expressions that can be read."""
+    assert await engine.check(source, direction, SCHEMA, exists=_exists) == []
 
 
 @pytest.mark.parametrize(
