@@ -21,7 +21,10 @@ Never a stack trace, a secret or a body of an answer in a message: messages are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from typing_extensions import override
 
 
 class AccordError(Exception):
@@ -31,6 +34,11 @@ class AccordError(Exception):
         super().__init__(message)
         self.message = message
         self.advice = advice
+
+    @property
+    def in_full(self) -> str:
+        """The message, and on lines of their own what a person needs besides it to find the cause."""
+        return self.message
 
 
 class ConfigError(AccordError):
@@ -95,12 +103,44 @@ class TrackerNonsense(TrackerError):
 
 
 class RuleError(AccordError):
-    """A rule failed on one issue. ``step`` counts from 1; ``line`` is a line of a script step."""
+    """A rule failed on one issue. ``step`` counts from 1; ``line`` is a line of a script step.
 
-    def __init__(self, message: str, *, step: int | None = None, line: int | None = None, advice: str = "") -> None:
+    ``log`` is what the rules wrote until then.
+    """
+
+    def __init__(
+        self, message: str, *, step: int | None = None, line: int | None = None, advice: str = "",
+        log: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         super().__init__(message, advice=advice)
         self.step = step
         self.line = line
+        self.log = tuple(log)
+
+    @property
+    @override
+    def in_full(self) -> str:
+        """The message, and below it the last lines of the log."""
+        last = [line if len(line) <= _LOG_WIDTH else line[:_LOG_WIDTH] + "…" for line in self.log[-_LOG_LINES:]]
+        if len(self.log) > _LOG_LINES:
+            last.insert(0, f"({len(self.log) - _LOG_LINES} lines before these)")
+        return "\n".join([self.message, *(f"    log: {line}" for line in last)])
+
+    def with_earlier_log(self, log: Sequence[str]) -> Self:
+        """Return it with what earlier steps wrote; one error may be that of many issues, so this one stays as it is."""
+        if not log:
+            return self
+        both = type(self).__new__(type(self), *self.args)
+        both.args = self.args
+        both.__dict__.update(self.__dict__)
+        both.log = (*log, *self.log)
+        return both
+
+
+_LOG_LINES = 20
+"""Lines of a log that are kept with an error."""
+_LOG_WIDTH = 200
+"""Characters of such a line."""
 
 
 class Fault(AccordError):

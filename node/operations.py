@@ -135,7 +135,7 @@ class Operations:
             if not later:
                 problem = Problem(
                     connection_id=connection.id, stage=problems.CHANGE, ref=row, issue_key=key,
-                    code=type(error).__name__, message=f"{connection.name}: {error.message}",
+                    code=type(error).__name__, message=f"{connection.name}: {error.in_full}",
                     advice=error.advice or "Put right what is named here, then retry.",
                 )  # fmt: skip
                 await problems.report(tx, problem, now_ms=now)

@@ -90,10 +90,10 @@ def status(terminal: Terminal, key: str) -> None:
 
 
 def _detail(detail: dict[str, Any]) -> str:
-    """Say what an event was about: what moved, what was answered, and the rest by its name."""
+    """Say what an event was about: what moved, what was answered, the rest by its name; below it what rules logged."""
     moved = ", ".join([*detail.get("fields", ()), *detail.get("items", ())])
     told = [moved, *(str(detail.get(name) or "") for name in _SENTENCES)]
-    known = {"revision", "fields", "items", *_SENTENCES}
+    known = {"revision", "fields", "items", "log", *_SENTENCES}
     if detail.get("text"):
         known.add("code")
     told += [
@@ -103,7 +103,8 @@ def _detail(detail: dict[str, Any]) -> str:
     ]
     words = "; ".join(one for one in told if one)
     revision = f"revision {detail['revision']}" if detail.get("revision") else ""
-    return ": ".join(one for one in (revision, words) if one)
+    head = ": ".join(one for one in (revision, words) if one)
+    return "\n".join([*([head] if head else []), *(f"log: {line}" for line in detail.get("log") or ())])
 
 
 _SENTENCES = ("text", "reason")
@@ -164,7 +165,8 @@ def show_problems(terminal: Terminal, problems: Sequence[dict[str, Any]]) -> Non
         times = f", {one['count']} times" if one["count"] > 1 else ""
         number = f"{one['id']} note" if one["note"] else f"[red]{one['id']}[/red]"
         terminal.say(f"{number} [bold]{escape(where)}[/bold] since {when(one['first_ms'])}{times}")
-        terminal.quote(f"  {one['message']}")
+        for line in one["message"].split("\n"):
+            terminal.quote(f"  {line}")
         terminal.quote(f"  {one['advice']}" if one["advice"] else "")
 
 

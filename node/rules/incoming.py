@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from node.errors import RuleError
 from node.rules.contexts import IncomingContext
 from node.rules.incoming_steps import Coming, ensure_type, map_step, refuse_open_secrets, run_script, sets_parent
 from node.rules.mapping import Numbered
 from node.rules.model import Draft, Skip
-from node.rules.ruleset import MappingStep, RuleSet, is_visual
+from node.rules.ruleset import MappingStep, RuleSet, ScriptStep, is_visual
 from node.rules.scope import mismatch, seen_of_fields
 from node.rules.script.engine import RuleEngine
 from protocol.replica import Replica
@@ -41,11 +42,19 @@ class IncomingRules:
         project = context.issue.project if context.issue else context.project
         work = Coming(replica, context, project, parent=not is_visual(self.ruleset) or sets_parent(self.ruleset))
         for step in self._steps:
-            if isinstance(step, Numbered):
-                if step.step.when == "always" or context.issue is None:
-                    await map_step(work, step)
-            elif (skip := await run_script(work, *step, self._engine)) is not None:
+            try:
+                skip = await self._step(work, step)
+            except RuleError as error:
+                raise error.with_earlier_log(work.log) from error
+            if skip is not None:
                 return skip
         await ensure_type(work)
         await refuse_open_secrets(work)
         return work.draft()
+
+    async def _step(self, work: Coming, step: Numbered | tuple[int, ScriptStep]) -> Skip | None:
+        if not isinstance(step, Numbered):
+            return await run_script(work, *step, self._engine)
+        if step.step.when == "always" or work.context.issue is None:
+            await map_step(work, step)
+        return None

@@ -141,8 +141,9 @@ async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEn
     """Run a script step on the draft so far; a Skip ends the evaluation. Raises RuleError."""
     context = work.context
     making = Making(connection=context.connection, allowed=context.may_create, wanted=list(work.creates))
+    script = Script(step.source, "incoming", await context.facts.script_schema(work.project), number, step.name)
     result = await engine_or_refuse(engine, number).evaluate(
-        Script(step.source, "incoming", await context.facts.script_schema(work.project), number),
+        script,
         ScriptInputs(
             issue=plain_issue(context.issue) if context.issue else {"project": work.project},
             replica=plain_replica(work.replica),
@@ -166,7 +167,7 @@ async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEn
     except Untrusted as error:
         refuse(number, str(error))
     except Misfit as misfit:
-        raise value_refused(number, step, result.origins.get(misfit.field), misfit, work.log, work.calls) from None
+        raise value_refused(script, result.origins.get(misfit.field), misfit, work.calls) from None
     for one in work.creates:
         if one.project != work.project:
             refuse(

@@ -45,16 +45,22 @@ class OutgoingRules:
             return skip
         work = Leaving(issue, context)
         for step in self._steps:
-            if isinstance(step, Numbered):
-                await map_step(work, step)
-                continue
-            script, helpers = await self._script(work, *step)
-            inputs = await script_inputs(work)
-            result = await engine_or_refuse(self._engine, step[0]).evaluate(script, inputs, helpers)
-            skip = take_result(work, step[0], inputs, result)
+            try:
+                skip = await self._step(work, step)
+            except RuleError as error:
+                raise error.with_earlier_log(work.log) from error
             if skip is not None:
                 return skip
         return work.shared()
+
+    async def _step(self, work: Leaving, step: Numbered | tuple[int, ScriptStep]) -> Skip | None:
+        if isinstance(step, Numbered):
+            await map_step(work, step)
+            return None
+        script, helpers = await self._script(work, *step)
+        inputs = await script_inputs(work)
+        result = await engine_or_refuse(self._engine, step[0]).evaluate(script, inputs, helpers)
+        return take_result(work, step[0], inputs, result)
 
     async def evaluate_many(self, issues: Sequence[tuple[Issue, OutgoingContext]]) -> list[Shared | Skip | RuleError]:
         """Evaluate many issues of one connection, in order; scripts run in batches. A failure is in the list.
@@ -86,7 +92,7 @@ class OutgoingRules:
     async def _script(self, work: Leaving, number: int, step: ScriptStep) -> tuple[Script, ConnectionHelpers]:
         facts, project = work.context.facts, work.issue.project
         schema = await facts.script_schema(project) if facts is not None else ScriptSchema()
-        script = Script(step.source, "outgoing", schema, number)
+        script = Script(step.source, "outgoing", schema, number, step.name)
         return script, ConnectionHelpers(facts, project, work.context.twins)
 
     async def _run_many(
@@ -107,7 +113,7 @@ class OutgoingRules:
                 except RuleError as error:
                     end = error
                 if end is not None:
-                    ended[index] = end
+                    ended[index] = end.with_earlier_log(works[index].log) if isinstance(end, RuleError) else end
         return ended
 
 
@@ -117,5 +123,5 @@ async def _map_many(works: dict[int, Leaving], numbered: Numbered) -> dict[int, 
         try:
             await map_step(work, numbered)
         except RuleError as error:
-            ended[index] = error
+            ended[index] = error.with_earlier_log(work.log)
     return ended

@@ -112,7 +112,7 @@ def preview_incoming(
 
 
 def _log(error: RuleError) -> tuple[str, ...]:
-    return tuple(getattr(error, "log", ()))
+    return error.log
 
 
 def _calls(error: RuleError) -> tuple[HelperCall, ...]:

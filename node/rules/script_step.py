@@ -7,8 +7,7 @@ from typing import NoReturn
 
 from node.errors import RuleError
 from node.rules.model import Origin
-from node.rules.ruleset import ScriptStep
-from node.rules.script.engine import HelperCall, RuleEngine, ScriptFailed
+from node.rules.script.engine import HelperCall, RuleEngine, Script, ScriptFailed
 
 
 def engine_or_refuse(engine: RuleEngine | None, step: int) -> RuleEngine:
@@ -36,20 +35,17 @@ def refuse(step: int, why: str) -> NoReturn:
     )
 
 
-def value_refused(
-    number: int, step: ScriptStep, line: int | None, why: Exception, log: Sequence[str], calls: Sequence[HelperCall]
-) -> ScriptFailed:
+def value_refused(script: Script, line: int | None, why: Exception, calls: Sequence[HelperCall]) -> ScriptFailed:
     """Return the error for a value that our Jira cannot hold, with the line that set it."""
-    rows = step.source.split("\n")
+    rows = script.source.split("\n")
     shown = rows[line - 1] if line is not None and 1 <= line <= len(rows) else ""
     where = f" in line {line}" if line is not None else ""
     return ScriptFailed(
-        f"Step {number} (script {step.name!r}) failed{where}: {why}.",
-        step=number,
+        script,
+        f"failed{where}: {why}.",
         line=line,
         column=1 if shown else None,
         shown=shown[:500],
         advice="Correct that line, then retry the issue.",
-        log=log,
         calls=calls,
     )

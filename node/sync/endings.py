@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from node.errors import AccordError, TrackerNotFound, TrackerRefused
+from node.errors import AccordError, RuleError, TrackerNotFound, TrackerRefused
 from node.store import awaited, history, inbox, outbox, problems
 from node.store.history import Event
 from node.store.inbox import Received
@@ -20,6 +20,7 @@ from node.store.problems import Problem
 from node.sync.job import Job
 from node.sync.site import Party, Site
 from protocol.messages import Code, Outcome, Result, dump_message
+from protocol.replica import Replica
 
 
 class Settled(Enum):
@@ -66,8 +67,10 @@ class Endings:
     ) -> None:
         """Keep a replica aside with its reasons, and tell the peer that it did not arrive, not why."""
         now, row, link = self._site.clock.now_ms(), job.row, job.link
-        name = link.issue_key if link else f"the other side's {job.message.replica.key or 'issue'}"
+        name = link.issue_key if link else called_there(job.message.replica)
         text = in_keys(" ".join(error.message for error in errors), link)
+        full = in_keys("\n".join(error.in_full for error in errors), link)
+        log = [line for error in errors if isinstance(error, RuleError) for line in error.log]
         for older in await inbox.supersede_older(tx, row.connection_id, row.issue or "", row.id, now):
             await problems.close(tx, stage=problems.INBOX, ref=older)
         await inbox.hold(tx, row.id)
@@ -78,12 +81,12 @@ class Endings:
             ref=row.id,
             issue_key=link.issue_key if link else job.message.replica.key,
             code=type(errors[0]).__name__,
-            message=f"{job.party.name}: {name} could not be brought up to date. {text}",
+            message=f"{job.party.name}: {name} could not be brought up to date. {full}",
             advice=errors[0].advice or "Put right what is named here, then retry.",
         )
         await problems.report(tx, problem, now_ms=now)
         if link is not None:
-            await history.add(tx, incoming_event(row, link, now, "held", {"text": text}))
+            await history.add(tx, incoming_event(row, link, now, "held", {"text": text, "log": log}))
         code = Code.FIELD_NOT_ACCEPTED if isinstance(errors[0], TrackerRefused) else Code.POLICY
         if link is not None and any(isinstance(error, TrackerNotFound) for error in errors):
             code = Code.TARGET_GONE
@@ -129,6 +132,21 @@ class Endings:
             payload=dump_message(Outcome(results=(result,))),
             now_ms=self._site.clock.now_ms(),
         )
+
+
+_SHOWN_SUMMARY = 60
+_SHOWN_HANDLE = 8
+
+
+def called_there(replica: Replica) -> str:
+    """Name an issue of the peer that has no twin here: by its key, else its summary, else the start of its handle."""
+    if replica.key:
+        return f"the other side's {replica.key}"
+    summary = replica.fields.get("summary")
+    if isinstance(summary, str) and summary.strip():
+        words = " ".join(summary.split())
+        return f"the other side's issue {words if len(words) <= _SHOWN_SUMMARY else words[:_SHOWN_SUMMARY] + '…'!r}"
+    return f"the other side's issue {replica.issue[:_SHOWN_HANDLE]}…, which shows neither key nor summary,"
 
 
 def in_keys(text: str, link: Link | None) -> str:

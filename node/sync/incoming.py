@@ -548,7 +548,8 @@ class Incoming:
         async def work(tx: Transaction) -> None:
             if link is not None:
                 now = self._site.clock.now_ms()
-                event = incoming_event(row, link, now, "skipped", {"reason": skip.reason}, rule_version)
+                detail = {"reason": skip.reason, "log": list(skip.log)}
+                event = incoming_event(row, link, now, "skipped", detail, rule_version)
                 origins = origins_to_json({"": skip.origin}) if skip.origin else None
                 await history.add(tx, replace(event, origins=origins))
             await self._endings.end_row(tx, row, job.party, Code.IGNORED)

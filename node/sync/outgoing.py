@@ -68,6 +68,7 @@ class _MadeBy:
 
     version: int
     origins: Mapping[str, Origin]
+    log: tuple[str, ...] = ()
 
 
 RECOVERS = (
@@ -324,7 +325,7 @@ class Outgoing:
         if link.id and not force and not differs(link.sent, content_of(replica)):
             return Left(party, Sent.UNCHANGED, whole=not left_out)
         last_look.refuse(replica, shared=shared, issue=issue, ruleset=rules.ruleset, policy=site.guard)
-        made_by = _MadeBy(rules.version, shared.origins)
+        made_by = _MadeBy(rules.version, shared.origins, shared.log)
         queued = await self._queue(
             party, link, issue, shadow, replica, made_by, files.values(), left_out, recovers=recovers
         )
@@ -358,7 +359,7 @@ class Outgoing:
             direction=history.OUT,
             event="skipped",
             rule_version=version,
-            detail={"reason": skip.reason},
+            detail={"reason": skip.reason, "log": list(skip.log)},
             origins=origins_to_json({"": skip.origin}),
         )
         await self._site.store.write(lambda tx: history.add(tx, event))
@@ -427,6 +428,7 @@ class Outgoing:
                         "revision": revision,
                         "fields": sorted(changed),
                         "items": changed_items(link.sent, content),
+                        "log": list(made_by.log),
                     },
                     origins=origins_to_json(made_by.origins),
                 ),

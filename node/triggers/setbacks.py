@@ -30,7 +30,7 @@ class Setbacks:
             ref=ref,
             issue_key=look.key,
             code=type(error).__name__,
-            message=(f"{party.name}: " if party else "") + error.message,
+            message=(f"{party.name}: " if party else "") + error.in_full,
             advice=error.advice or "Put right what is named here, then retry.",
         )
 

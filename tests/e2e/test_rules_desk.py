@@ -328,6 +328,67 @@ async def test_a_person_works_with_rules_from_the_command_line(parties: Parties,
     assert "version 3" in await command("rules", "convert", name, "script", "--direction=outgoing")
 
 
+TWO_SCRIPTS = """direction = "outgoing"
+method = "manual"
+
+[[step]]
+name = "First"
+script = '''
+replica.key = issue.key
+replica.summary = issue.summary
+log("first", issue.key)
+'''
+
+[[step]]
+name = "Second"
+script = '''
+log("second")
+replica.custom["rest"] = str(7 // len(issue.labels))
+'''
+"""
+
+
+async def test_a_script_that_fails_is_told_with_step_line_and_log(parties: Parties) -> None:
+    """Errors, status and the preview name which of two scripts failed and where, and show what was logged until then.
+
+    What scripts logged stands in the history of both directions.
+    """
+    alice, bob = parties
+    await publish(alice, outgoing=TWO_SCRIPTS)
+    await publish(
+        bob,
+        incoming='direction = "incoming"\n\n[[step]]\nname = "In"\nscript = """\nissue.summary = replica.summary\n'
+        'log("in", replica.key)\nx = 1 // (replica.summary != "Zero")\n"""\n',
+    )
+
+    async def said(party: Party, *arguments: str, status: int = 0) -> str:
+        return await asyncio.to_thread(lambda: run(party, *arguments, status=status))
+
+    key = await alice.create(summary="One")
+    await alice.sync(key)
+    expected = (
+        f"{alice.connection}: Step 2 (script 'Second') failed in line 2: ZeroDivisionError: division by zero.\n"
+        '      line 2: replica.custom["rest"] = str(7 // len(issue.labels))\n'
+        f"      log: first {key}\n"
+        "      log: second\n"
+    )
+    assert expected in await said(alice, "errors", status=3)
+    assert expected in await said(alice, "status", key)
+    seen = await said(alice, "rules", "preview", alice.connection, key, status=3)
+    assert f"log: first {key}" in seen
+    await alice.person.edit(key, {"labels": ["a", "b"]})
+    await quiet(alice, bob)
+    assert await alice.problems() == []
+    twin = await alice.twin(key)
+    assert f"log: first {key} " in await said(alice, "status", key)
+    assert f"log: in {key} " in await said(bob, "status", twin)
+    await alice.person.edit(key, {"summary": "Zero"})
+    await quiet(alice, bob)
+    there = await said(bob, "errors", status=3)
+    assert f"{twin} could not be brought up to date. Step 1 (script 'In') failed in line 3: " in there
+    assert f"      log: in {key}\n" in there
+
+
 async def test_scripts_find_linked_issues_and_people(parties: Parties) -> None:
     """A script of Bob's finds his twin of an issue that Alice names, and his user through the user map."""
     alice, bob = parties

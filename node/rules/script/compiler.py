@@ -66,10 +66,10 @@ class Compiler:
         try:
             return await asyncio.shield(task)
         except ScriptFailed as error:
+            # Another step may have asked first, and the error is called by that one's name.
             raise ScriptFailed(
-                error.message, step=script.step, line=error.line, column=error.column, shown=error.shown,
-                advice=error.advice,
-            ) from None  # fmt: skip
+                script, error.said, line=error.line, column=error.column, shown=error.shown, advice=error.advice
+            ) from None
 
     async def _build(self, script: Script, digest: bytes) -> Compiled:
         analysis = await self._workers.parse(script.source, script.direction)
@@ -77,8 +77,8 @@ class Compiler:
         if errors:
             first = errors[0]
             raise ScriptFailed(
-                f"The script cannot run, line {first.line}: {first.message}.", step=script.step, line=first.line,
-                column=first.column, shown=first.shown, advice=first.suggestion,
+                script, f"cannot run, line {first.line}: {first.message}.", line=first.line, column=first.column,
+                shown=first.shown, advice=first.suggestion,
             )  # fmt: skip
         reads = analysis["reads"]
         notes = tuple((int(line), int(offset), str(text)) for line, offset, text in analysis["notes"])

@@ -55,12 +55,20 @@ class ScriptSchema:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One script step. ``step`` counts from 1 and is only repeated in errors."""
+    """One script step. ``step`` counts from 1; it and ``name`` are only repeated in errors."""
 
     source: str
     direction: Direction
     schema: ScriptSchema = field(default_factory=ScriptSchema)
     step: int | None = None
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        """How errors call it: a rule set may have several scripts."""
+        if self.step is None:
+            return "The script"
+        return f"Step {self.step} (script {self.name!r})" if self.name else f"Step {self.step}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +146,16 @@ class Finding:
 
 
 class ScriptFailed(RuleError):
-    """A script failed on one issue; also where, the line as written, and what it had logged and asked until then."""
+    """A script failed on one issue; also where, the line as written, and what it had logged and asked until then.
+
+    ``said`` is the message without the name of the script: it begins with a verb.
+    """
 
     def __init__(
         self,
-        message: str,
+        script: Script,
+        said: str,
         *,
-        step: int | None = None,
         line: int | None = None,
         column: int | None = None,
         shown: str = "",
@@ -153,11 +164,19 @@ class ScriptFailed(RuleError):
         calls: Sequence[HelperCall] = (),
     ) -> None:
         """Keep everything a person needs to find the place."""
-        super().__init__(message, step=step, line=line, advice=advice)
+        super().__init__(f"{script.called} {said}", step=script.step, line=line, advice=advice, log=log)
+        self.said = said
         self.column = column
         self.shown = shown
-        self.log = tuple(log)
         self.calls = tuple(calls)
+
+    @property
+    @override
+    def in_full(self) -> str:
+        """The message, and below it the line of the script and the log."""
+        message, newline, log = super().in_full.partition("\n")
+        shown = f"\n    line {self.line}: {self.shown.strip()}" if self.shown and self.line is not None else ""
+        return f"{message}{shown}{newline}{log}"
 
 
 class Helpers(Protocol):

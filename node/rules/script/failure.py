@@ -69,8 +69,8 @@ def failed(
     shown = rows[line - 1] if line is not None and 1 <= line <= len(rows) else ""
     where = f" in line {line}" if line is not None else ""
     return ScriptFailed(
-        f"The script failed{where}: {message}",
-        step=script.step,
+        script,
+        f"failed{where}: {message}",
         line=line,
         column=place.column,
         shown=shown[:500],

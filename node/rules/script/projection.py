@@ -156,9 +156,8 @@ def _fit(
 
 def _refuse(what: str, name: str, origins: Any) -> NoReturn:
     line = origins.get(name) if isinstance(origins, dict) else None
-    where = f" in line {line}" if isinstance(line, int) else ""
     raise RuleError(
-        f"The script failed{where}: {what}.",
+        f"{what}.",
         line=line if isinstance(line, int) else None,
         advice="Correct that line, then try the issue again.",
     )

@@ -214,7 +214,7 @@ class MontyEngine:
                 output = await drive(session, "_evaluate(_rule, 0, _jobs)", job.values, talk, asks=compiled.asks)
         except MontyError as error:
             if talk.failure is not None:
-                raise _with_place(talk.failure, error, script, compiled) from error
+                raise _with_place(talk.failure, error, script, compiled, talk) from error
             skipped = failure.skip_reason(error)
             if skipped is None:
                 raise failure.failed(
@@ -224,8 +224,8 @@ class MontyEngine:
             return Remembered(json.dumps({"skipped": skipped, "line": line}), talk.log(0), tuple(talk.calls[0]))
         except TimeoutError as error:
             raise ScriptFailed(
-                f"The script failed: it waited for longer than {_WALL_SECONDS:g} s for helpers or for a free worker.",
-                step=script.step, advice="Try the issue again; ask fewer questions in the script.",
+                script, f"failed: it waited for longer than {_WALL_SECONDS:g} s for helpers or for a free worker.",
+                advice="Try the issue again; ask fewer questions in the script.",
                 log=talk.log(0), calls=talk.calls[0],
             ) from error  # fmt: skip
         return Remembered(_text(output), talk.log(0), tuple(talk.calls[0]))
@@ -281,20 +281,23 @@ async def _all(work: Sequence[Coroutine[Any, Any, None]]) -> None:
 def _shown(error: RuleError, script: Script, remembered: Remembered) -> ScriptFailed:
     rows = script.source.split("\n")
     shown = rows[error.line - 1] if error.line is not None and 1 <= error.line <= len(rows) else ""
+    where = f" in line {error.line}" if error.line is not None else ""
     return ScriptFailed(
-        error.message, step=script.step, line=error.line, column=1 if shown else None, shown=shown[:500],
+        script, f"failed{where}: {error.message}", line=error.line, column=1 if shown else None, shown=shown[:500],
         advice=error.advice, log=remembered.log, calls=remembered.calls,
     )  # fmt: skip
 
 
-def _with_place(problem: AccordError, error: MontyError, script: Script, compiled: Compiled) -> AccordError:
+def _with_place(
+    problem: AccordError, error: MontyError, script: Script, compiled: Compiled, talk: Talk
+) -> AccordError:  # fmt: skip
     if not isinstance(problem, RuleError):
         return problem
     place = failure.failed(error, script, compiled.notes, compiled.loops)
     where = f" in line {place.line}" if place.line is not None else ""
     return ScriptFailed(
-        f"The script failed{where}: {problem.message}", step=script.step, line=place.line, column=place.column,
-        shown=place.shown, advice=problem.advice,
+        script, f"failed{where}: {problem.message}", line=place.line, column=place.column, shown=place.shown,
+        advice=problem.advice, log=talk.log(0), calls=talk.calls[0],
     )  # fmt: skip
 
 

@@ -374,6 +374,52 @@ async def test_errors_read_as_people_want_them(
     assert f"in line {line}" in error.message
 
 
+async def test_an_error_names_the_step_the_line_and_the_log(engine: MontyEngine) -> None:
+    """A rule set may have several scripts; the source line and what was logged until then stand below the message."""
+    source = "log('price', issue.key)\nissue.summary = str(1 // 0)"
+    for step, name in ((2, "Prices"), (5, "Totals")):
+        with pytest.raises(ScriptFailed) as caught:
+            await engine.evaluate(Script(source, "incoming", SCHEMA, step, name), inputs(), JiraAtHand())
+        assert caught.value.in_full == (
+            f"Step {step} (script {name!r}) failed in line 2: ZeroDivisionError: division by zero.\n"
+            "    line 2: issue.summary = str(1 // 0)\n"
+            "    log: price ABC-7"
+        )
+
+
+async def test_steps_with_the_same_bad_script_are_each_called_by_their_name(engine: MontyEngine) -> None:
+    """A script is read once, however many steps have it; the error names the step that failed."""
+    for step, name in ((1, "One"), (2, "Two")):
+        with pytest.raises(ScriptFailed, match=rf"^Step {step} \(script '{name}'\) cannot run, line 1: "):
+            await engine.evaluate(Script("x = (1", "incoming", SCHEMA, step, name), inputs(), JiraAtHand())
+
+
+async def test_a_helper_that_refuses_leaves_the_log(engine: MontyEngine) -> None:
+    """What the script wrote before it asked is kept with the error."""
+    source = "log('asking')\nversions.get_or_create('forbidden')"
+    with pytest.raises(ScriptFailed) as caught:
+        await engine.evaluate(Script(source, "incoming", SCHEMA, 3), inputs(), JiraAtHand())
+    assert caught.value.log == ("asking",)
+    assert caught.value.message == "Step 3 failed in line 2: Versions may not be created here."
+
+
+async def test_a_long_log_is_cut_where_an_error_is_kept(engine: MontyEngine) -> None:
+    """The last lines are nearest to the cause."""
+    source = "for number in range(30):\n    log('x' * 300, number)\nerror('enough')"
+    with pytest.raises(ScriptFailed) as caught:
+        await engine.evaluate(Script(source, "incoming", SCHEMA, 1), inputs(), JiraAtHand())
+    lines = caught.value.in_full.split("\n")
+    assert lines[2] == "    log: (10 lines before these)"
+    assert len(lines) == 23
+    assert max(map(len, lines)) < 220
+
+
+async def test_a_regular_expression_that_cannot_be_read_is_told_in_words(engine: MontyEngine) -> None:
+    """One that is put together while the script runs is not seen by the check."""
+    with pytest.raises(ScriptFailed, match="this regular expression cannot be read: opening parenthesis"):
+        await run(engine, "x = '('\nissue.summary = str(re_search(x, 'a'))")
+
+
 async def test_a_script_that_cannot_be_read_fails_with_its_line(engine: MontyEngine) -> None:
     """A syntax error that came past the check is an error on the issue, not of the node."""
     with pytest.raises(ScriptFailed, match="line 2: '\\(' was never closed") as caught:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from node.errors import TrackerRefused, TrackerUncertain
 from node.store import inbox, links, problems
+from node.sync.endings import called_there
 from node.sync.inbox_feed import FILES_TELL_AFTER
 from protocol.messages import Code, IssueReplica, Outcome
 from protocol.replica import Replica, ReplicaAttachment
@@ -26,6 +28,22 @@ async def alice(tmp_path: Path) -> AsyncIterator[House]:
 async def codes(house: House) -> list[int]:
     """Return the outcomes that were answered, in order."""
     return [result.c for one in await house.sent() if isinstance(one, Outcome) for result in one.results]
+
+
+@pytest.mark.parametrize(
+    ("key", "fields", "name"),
+    [
+        ("UD-7", {"summary": "Dark"}, "the other side's UD-7"),
+        (None, {"summary": "The  lamp\ndoes not light"}, "the other side's issue 'The lamp does not light'"),
+        (None, {"summary": "x" * 80}, f"the other side's issue '{'x' * 60}…'"),
+        (None, {"summary": None}, "the other side's issue handle-o…, which shows neither key nor summary,"),
+    ],
+)
+def test_an_issue_that_has_no_twin_here_is_named_as_well_as_it_can_be(
+    key: str | None, fields: dict[str, Any], name: str
+) -> None:
+    """By its key, else its summary, else the start of its handle: somebody has to find it."""
+    assert called_there(Replica(issue="handle-of-it", key=key, fields=fields)) == name
 
 
 async def test_a_replica_makes_an_issue_once(alice: House) -> None:
