@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
@@ -25,6 +25,10 @@ from node.cli.rules import (
 )
 from node.cli.show import Terminal, when
 from node.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from node.rules.ruleset import RuleSet
+    from node.rules.script.engine import RuleEngine
 
 _RESULTS = {
     "changes": "would change",
@@ -221,28 +225,45 @@ def test(terminal: Terminal, connections: tuple[str, ...], folder: Path) -> None
 
 
 async def _run_cases(folder: Path, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    from node.rules.cases import read_case, run_case  # noqa: PLC0415 - the other commands need no rules
-    from node.rules.files import import_rules  # noqa: PLC0415 - as above
+    from node.rules.files import import_rules  # noqa: PLC0415 - the other commands need no rules
     from node.rules.script.sandbox import MontyEngine  # noqa: PLC0415 - as above
 
     engine = MontyEngine()
     results = []
     try:
         for name in names:
-            files = read_files(folder, name, None)
-            rulesets = {one: import_rules(text, name=str(folder / name / f"{one}.toml")) for one, text in files.items()}
-            for path in sorted((folder / name / "cases").glob("*.json")):
-                case = read_case(read_file(path), name=str(path))
-                if case.direction not in rulesets:
-                    raise ConfigError(f"{path} is for {case.direction} rules, and there are none in {folder / name}.")
-                result = await run_case(case, rulesets[case.direction], engine=engine)
-                results.append(
-                    {"connection": name, "file": str(path), "name": case.name, "passed": result.passed,
-                     "lines": result.lines()}
-                )  # fmt: skip
+            here = folder / name
+            try:
+                files = read_files(folder, name, None)
+                rulesets = {one: import_rules(text, name=str(here / f"{one}.toml")) for one, text in files.items()}
+            except ConfigError as error:
+                results.append(_broken(name, here, error))
+                continue
+            for path in sorted((here / "cases").glob("*.json")):
+                try:
+                    results.append(await _run_case(name, path, rulesets, engine))
+                except ConfigError as error:
+                    results.append(_broken(name, path, error))
     finally:
         await engine.close()
     return results
+
+
+async def _run_case(name: str, path: Path, rulesets: Mapping[str, RuleSet], engine: RuleEngine) -> dict[str, Any]:
+    from node.rules.cases import read_case, run_case  # noqa: PLC0415 - the other commands need no rules
+
+    case = read_case(read_file(path), name=str(path))
+    if case.direction not in rulesets:
+        raise ConfigError(f"{path} is for {case.direction} rules, and {name} has no file with such rules.")
+    result = await run_case(case, rulesets[case.direction], engine=engine)
+    shown = {"connection": name, "file": str(path), "name": case.name}
+    return {**shown, "passed": result.passed, "lines": result.lines()}
+
+
+def _broken(connection: str, path: Path, error: ConfigError) -> dict[str, Any]:
+    """Return the result for a file that cannot be read: it fails, and the others go on."""
+    lines = [f"FAILED  {path}", indent(error.message), *([indent(error.advice)] if error.advice else [])]
+    return {"connection": connection, "file": str(path), "name": path.name, "passed": False, "lines": lines}
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -7,25 +7,26 @@ Takes and gives texts and values; whoever calls it reads and writes the files.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from node.errors import ConfigError, RuleError
+from node.errors import ConfigError, RuleError, UsageError
 from node.rules.diff import FieldChange, diff_results
 from node.rules.facts import TrackerFacts
 from node.rules.incoming import IncomingContext, IncomingRules
 from node.rules.model import Draft, Origin, Shared, Skip
 from node.rules.outgoing import OutgoingContext, OutgoingRules
 from node.rules.plain import issue_from_plain, plain_issue, plain_result
-from node.rules.recorded import RecordedFacts, RecordingFacts
-from node.rules.redact import redact
-from node.rules.ruleset import RuleSet
+from node.rules.recorded import NOT_KNOWN, RecordedFacts, RecordingFacts, asked_people, with_people_replaced
+from node.rules.redact import Redactor, words_of
+from node.rules.ruleset import Default, RuleSet, Scope, ScriptStep
 from node.rules.script.engine import RuleEngine
+from node.rules.values import PEOPLE
 from node.shape_words import first_problem
-from node.trackers.issue import Issue
+from node.trackers.issue import CUSTOM, Issue
 from protocol.replica import Replica
 
 MAX_CASE = 8 << 20
@@ -63,11 +64,15 @@ class Case(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
-    """How a case ended. ``differences`` go from what was expected to what came out."""
+    """How a case ended. ``differences`` go from what was expected to what came out.
+
+    ``problem`` says why the case tells nothing about the rules; then it has to be recorded again.
+    """
 
     name: str
     passed: bool
     differences: tuple[FieldChange, ...] = ()
+    problem: str = ""
 
     def __bool__(self) -> bool:
         return self.passed
@@ -75,6 +80,8 @@ class CaseResult:
     def lines(self) -> list[str]:
         """Show the result as people read it."""
         shown = [f"    {line}" for change in self.differences for line in change.lines()]
+        if self.problem:
+            shown = [f"    {self.problem}", "    Record it again: accord rules record CONNECTION KEY --direction ..."]
         return [f"{'passed' if self.passed else 'FAILED'}  {self.name}", *shown]
 
 
@@ -86,7 +93,7 @@ def read_case(text: str, *, name: str = "the case file") -> Case:
         return Case.model_validate(json.loads(text))
     except json.JSONDecodeError as error:
         raise ConfigError(
-            f"{name}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}.",
+            f"{name}, line {error.lineno}, column {error.colno}: this is not JSON.",
             advice="Correct the file, or record the case again.",
         ) from None
     except (ValidationError, RecursionError) as error:
@@ -112,7 +119,15 @@ class _KnownTwins:
 
 async def run_case(case: Case, ruleset: RuleSet, *, engine: RuleEngine | None = None) -> CaseResult:
     """Evaluate the rules on a case and compare. Raises ConfigError where the case is for the other direction."""
-    got, origins = await _evaluate(case, ruleset, RecordedFacts(case.jira), engine)
+    facts = RecordedFacts(case.jira)
+    got, origins = await _evaluate(case, ruleset, facts, engine)
+    if facts.unknown:
+        asked = facts.unknown[0]
+        return CaseResult(
+            name=case.name, passed=False, problem=f"The rules ask what this case does not hold: {asked!r}."
+        )
+    if NOT_KNOWN in str(case.expect.get("error", "")):
+        return CaseResult(name=case.name, passed=False, problem="This case expects that it cannot be run.")
     differences = diff_results(*_comparable(case.expect, got), origins)
     return CaseResult(name=case.name, passed=not differences, differences=differences)
 
@@ -120,15 +135,69 @@ async def run_case(case: Case, ruleset: RuleSet, *, engine: RuleEngine | None = 
 async def record_case(case: Case, ruleset: RuleSet, facts: TrackerFacts, *, engine: RuleEngine | None = None) -> Case:
     """Return the case with people redacted and with what the rules make of it now as the expectation.
 
-    The rules run twice: once to learn what they ask of our Jira, and once on the redacted case, so that the
-    expectation is what a run of the case gives.
+    The rules run twice: once for the real result, and to learn what they ask of our Jira; and once on the redacted
+    case, so that the expectation is what a run of the case gives. Both must agree but for the people.
+
+    Raises:
+        UsageError: with other people the rules do something else, so that the case would not show what they do.
     """
     recording = RecordingFacts(facts)
-    await _evaluate(case, ruleset, recording, engine)
-    asked = case.model_copy(update={"jira": recording.answers, "expect": {}})
-    redacted = Case.model_validate(redact(asked.model_dump(mode="json")))
-    expect, _ = await _evaluate(redacted, ruleset, RecordedFacts(redacted.jira), engine)
+    real, _ = await _evaluate(case, ruleset, recording, engine)
+    await _ask_for_scripts(recording, case)
+    whole = {**case.model_dump(mode="json"), "jira": recording.answers, "real": real}
+    redactor = Redactor(whole, asked=asked_people(recording.answers), kept=named_by(ruleset))
+    bare = redactor.replace(case.model_dump(mode="json", exclude={"jira", "expect"}))
+    redacted = Case.model_validate({**bare, "jira": with_people_replaced(recording.answers, redactor.replace)})
+    known = RecordedFacts(redacted.jira)
+    expect, _ = await _evaluate(redacted, ruleset, known, engine)
+    if known.unknown or not _alike(redactor.replace(real), expect, redactor.words):
+        raise UsageError(
+            "Nothing was recorded: with people's names replaced, the rules do something else with this issue.",
+            advice="They make something of a name that they put together by themselves. Record another issue, or write "
+            "the case by hand.",
+        )
     return redacted.model_copy(update={"expect": expect})
+
+
+async def _ask_for_scripts(recording: RecordingFacts, case: Case) -> None:
+    """Ask also what a script asks besides mappings, so that the case outlives a change of mode."""
+    for name, value in ((case.issue or {}).get("custom") or {}).items():
+        if value is not None and await recording.kind(CUSTOM + name) in PEOPLE:
+            for user_id in value if isinstance(value, list) else [value]:
+                await recording.user_by_id(str(user_id))
+
+
+def named_by(ruleset: RuleSet) -> Callable[[str], bool]:
+    """Return what tells of a name, id or address whether the rules themselves name somebody by it.
+
+    It stands in the rules anyway, and without it they would not find that person in the case any more.
+    """
+    whole: set[str] = {text.casefold() for name in Scope.model_fields for text in getattr(ruleset.scope, name)}
+    scripts = []
+    for step in ruleset.steps:
+        if isinstance(step, ScriptStep):
+            scripts.append(step.source.casefold())
+            continue
+        whole |= {text.casefold() for pair in step.values.items() for text in pair}
+        if isinstance(step.otherwise, Default):
+            whole.add(step.otherwise.default.casefold())
+
+    def named(text: str) -> bool:
+        folded = text.casefold()
+        return folded in whole or any(f"{quote}{folded}{quote}" in script for script in scripts for quote in "\"'")
+
+    return named
+
+
+def _alike(real: Any, redacted: Any, people: Collection[str]) -> bool:
+    """Tell whether two results are the same but for parts of people's names that could not be recognised."""
+    if isinstance(real, dict) and isinstance(redacted, dict):
+        return real.keys() == redacted.keys() and all(_alike(real[key], redacted[key], people) for key in real)
+    if isinstance(real, list) and isinstance(redacted, list):
+        return len(real) == len(redacted) and all(map(_alike, real, redacted, [people] * len(real)))
+    if isinstance(real, str) and isinstance(redacted, str) and real != redacted:
+        return set(words_of(real)) - set(words_of(redacted)) <= set(people)
+    return bool(real == redacted)
 
 
 def outgoing_case(name: str, issue: Issue, context: OutgoingContext) -> Case:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from node.errors import RuleError
@@ -85,21 +86,40 @@ class RecordingFacts:
         return why
 
 
+_BETWEEN = " | "
+
+
 def _key(*parts: str) -> str:
-    return " | ".join(parts)
+    return _BETWEEN.join(parts)
+
+
+def with_people_replaced(answers: Mapping[str, Any], replace: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return the answers with people replaced in question and answer alike; short ids count in a question, too."""
+    return {_key(*map(replace, key.split(_BETWEEN))): replace(found) for key, found in answers.items()}
+
+
+def asked_people(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the names and addresses by which people were looked up, with what was found."""
+    begin = _key("user", "")
+    return {key.removeprefix(begin): found for key, found in answers.items() if key.startswith(begin)}
+
+
+NOT_KNOWN = "The recorded case does not know what this Jira answers to"
 
 
 class RecordedFacts:
-    """Gives the answers of a recording. A question that was not asked then is a RuleError."""
+    """Gives the answers of a recording. A question that was not asked then is a RuleError, and is in ``unknown``."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
         self._answers = answers
+        self.unknown: list[str] = []
 
     def _answer(self, *parts: str) -> Any:
         key = _key(*parts)
         if key not in self._answers:
+            self.unknown.append(key)
             raise RuleError(
-                f"The recorded case does not know what this Jira answers to {key!r}.",
+                f"{NOT_KNOWN} {key!r}.",
                 advice="Record the case again: the rules ask something that they did not ask before.",
             )
         return self._answers[key]
@@ -121,8 +141,12 @@ class RecordedFacts:
         return tuple(self._answer("field_names"))
 
     async def allowed_values(self, project: str, issue_type: str | None, field: str) -> frozenset[str] | None:
-        """Return the recorded values."""
-        allowed = self._answer("allowed_values", project, issue_type or "", field)
+        """Return the recorded values; mappings ask for a type of issue and scripts for any, and both are answered."""
+        begin, end = _key("allowed_values", project, ""), _key("", field)
+        exact = _key("allowed_values", project, issue_type or "", field)
+        alike = [key for key in self._answers if key.startswith(begin) and key.endswith(end)]
+        key = exact if exact in self._answers or not alike else alike[0]
+        allowed = self._answers[key] if key in self._answers else self._answer(key)
         return None if allowed is None else frozenset(allowed)
 
     async def names(self, project: str, kind: str) -> frozenset[str]:
@@ -139,7 +163,9 @@ class RecordedFacts:
         return service
 
     async def script_schema(self, project: str) -> ScriptSchema:
-        """Put it together from the recorded answers."""
+        """Put it together from the recorded answers; of a case that was recorded with mappings, little is known."""
+        if _key("field_names") not in self._answers:
+            return ScriptSchema()
         return await build_schema(self, project)
 
     async def user(self, who: str) -> User | None:

@@ -318,6 +318,12 @@ async def test_a_person_works_with_rules_from_the_command_line(parties: Parties,
     assert "visual" in await command("rules", "show", name)
     await command("rules", "record", name, key, "--direction=outgoing", folder)
     assert "1 of 1 cases passed." in await command("rules", "test", name, folder)
+    (path.parent / "cases" / "a-broken.json").write_text("{", "utf-8")
+    (path.parent / "cases" / "b-incoming.json").write_text('{"name": "b", "direction": "outgoing"}', "utf-8")
+    told = await command("rules", "test", name, folder, status=1)
+    assert "1 of 3 cases passed." in told
+    assert "a-broken.json, line 1, column 2: this is not JSON" in told
+    assert "The case 'b' has no input: it needs an issue." in told
     path.write_text(text, "utf-8")
     assert "FAILED" in await command("rules", "test", name, folder, status=1)
     assert "step 2, the mapping type to type" in await command("explain", key)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from node.errors import ConfigError
-from node.rules.cases import incoming_case, outgoing_case, read_case, record_case, run_case
+from node.errors import ConfigError, UsageError
+from node.rules.cases import Case, incoming_case, outgoing_case, read_case, record_case, run_case
+from node.rules.convert import to_script
 from node.rules.facts import CachedFacts
 from node.rules.incoming import IncomingContext
 from node.rules.outgoing import OutgoingContext
-from node.rules.redact import redact
-from node.rules.ruleset import MappingStep, RuleSet, Scope, basic_incoming, basic_outgoing
-from node.trackers.issue import Comment
+from node.rules.redact import Redactor, redact
+from node.rules.ruleset import Direction, MappingStep, RuleSet, Scope, ScriptStep, basic_incoming, basic_outgoing
+from node.rules.script.sandbox import MontyEngine
+from node.trackers.issue import Comment, User
 from protocol.replica import Replica, ReplicaComment
 from tests.support.known_jira import ALICE, BOB, KnownJira
 from tests.support.rule_sets import an_issue
@@ -93,7 +96,128 @@ async def test_an_incoming_case_knows_the_jira_it_was_recorded_with() -> None:
     asks_more = RuleSet(direction="incoming", steps=(*_IN.steps, MappingStep(source="summary", target="priority")))
     result = await run_case(again, asks_more)
     assert not result
-    assert "does not know what this Jira answers" in result.lines()[-1]
+    assert result.lines() == [
+        "FAILED  A lamp comes",
+        "    The rules ask what this case does not hold: 'allowed_values | SC | Task | priority'.",
+        "    Record it again: accord rules record CONNECTION KEY --direction ...",
+    ]
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[MontyEngine]:
+    """Run scripts for real."""
+    made = MontyEngine(workers=1)
+    yield made
+    await made.close()
+
+
+def _script(direction: Direction, *lines: str) -> RuleSet:
+    return RuleSet(direction=direction, steps=(ScriptStep(name="S", source="\n".join(lines)),))
+
+
+_THEIRS = Replica(issue="h", fields={"summary": "x", "type": "Task", "who": "Al", "assignee": "Ada of Blue"})
+
+
+async def _record_incoming(rules: RuleSet, engine: MontyEngine | None = None, replica: Replica = _THEIRS) -> Case:
+    facts = CachedFacts(KnownJira(users=(ALICE, BOB, User("al", "Al Gray", None))), user_map={"ada of blue": "alice"})
+    context = IncomingContext(first_sync=True, project="SC", facts=facts)
+    case = await record_case(incoming_case("Comes", replica, context), rules, facts, engine=engine)
+    return read_case(case.to_text())
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ('users.by_name("bob")', "bob"),
+        ('users.by_name("Bob Jones")', "person2"),
+        ("users.by_email('bob@green.example')", "person2"),
+        ("users.by_map(replica.assignee)", "person1"),
+        ('users.by_name(replica.custom["nobody"]) or users.by_name("bob")', "bob"),
+    ],
+)
+async def test_a_case_holds_what_a_script_that_names_a_person_really_gave(
+    engine: MontyEngine, call: str, expected: str
+) -> None:
+    """The person is found in the case by the script's own literal; and the test fails when the rule changes."""
+    rules = _script("incoming", "issue.summary = replica.summary", f"issue.assignee = {call}")
+    case = await _record_incoming(rules, engine)
+    wanted = case.expect["fields"]["assignee"]
+    assert wanted == expected if expected == "bob" else wanted.startswith("person")
+    text = case.to_text()
+    for name in ("Bob Jones", "bob@green.example", "Alice Smith", "Ada of Blue", "alice"):
+        assert name not in text or f'"{name}"' in call or f"'{name}'" in call, name
+    assert (await run_case(case, rules, engine=engine)).passed
+    changed = _script("incoming", "issue.summary = replica.summary", "issue.assignee = None")
+    assert not (await run_case(case, changed, engine=engine)).passed
+
+
+async def test_a_person_whom_the_rules_compare_with_is_recognised_in_the_case(engine: MontyEngine) -> None:
+    """The real branch is recorded, by a script and by a value map, and a short id is replaced in the question, too."""
+    script = _script("incoming", "issue.summary = 'vip' if replica.assignee == 'Ada of Blue' else 'other'")
+    assert (await _record_incoming(script, engine)).expect["fields"]["summary"] == "vip"
+    steps = (
+        MappingStep(source="assignee", target="summary", values={"ada of blue": "vip"}),
+        MappingStep(source="who", target="reporter", otherwise="error"),
+    )
+    replica = Replica(issue="h", fields={"assignee": "Ada of Blue", "who": "al"})
+    case = await _record_incoming(RuleSet(direction="incoming", steps=steps), replica=replica)
+    assert case.expect["fields"]["summary"] == "vip"
+    assert case.expect["fields"]["reporter"].startswith("person")
+    assert "Al Gray" not in case.to_text()
+
+
+async def test_a_case_that_would_show_something_else_is_not_recorded(engine: MontyEngine) -> None:
+    """A script that decides by a name which it puts together does something else with made-up people."""
+    rules = _script(
+        "incoming",
+        "user = users.by_map(replica.assignee)",
+        "issue.summary = 'vip' if user and user.display_name[:5] == 'Alice' else 'other'",
+    )
+    with pytest.raises(UsageError, match="Nothing was recorded: with people's names replaced"):
+        await _record_incoming(rules, engine)
+    shouted = _script("incoming", "issue.summary = users.by_map(replica.assignee).display_name.split()[0].upper()")
+    assert (await _record_incoming(shouted, engine)).expect["fields"]["summary"] == "PERSON"
+
+
+async def test_a_case_of_an_older_version_that_expects_not_to_run_never_passes() -> None:
+    """It would pass whatever the rules do."""
+    error = "Step 1 failed in line 1: The recorded case does not know what this Jira answers to 'user | bob'."
+    case = (await _record_incoming(_IN)).model_copy(update={"expect": {"error": error}})
+    result = await run_case(case, _IN)
+    assert not result
+    assert "Record it again" in result.lines()[-1]
+
+
+async def test_a_case_outlives_a_change_of_mode(engine: MontyEngine) -> None:
+    """What was recorded with mappings passes with the script that means the same, custom fields included."""
+    kinds = {"custom.Owner": "user", "custom.Severity": "select", "custom.Note": "text"}
+    out = RuleSet(
+        direction="outgoing",
+        steps=(
+            MappingStep(source="summary", target="summary"),
+            MappingStep(source="custom.Severity", target="custom.Impact", values={"High": "1"}),
+        ),
+    )
+    issue = an_issue(custom={"Severity": "High", "Owner": "bob"})
+    facts = CachedFacts(KnownJira())
+    context = OutgoingContext(first_sync=True, facts=facts)
+    case = await record_case(outgoing_case("Leaves", issue, context), out, facts)
+    result = await run_case(read_case(case.to_text()), to_script(out, kinds=kinds), engine=engine)
+    assert result.passed, result.lines()
+    coming = RuleSet(
+        direction="incoming",
+        steps=(
+            MappingStep(source="type", target="type"),
+            MappingStep(source="priority", target="priority"),
+            MappingStep(source="custom.Impact", target="custom.Severity", values={"1": "High"}),
+            MappingStep(source="assignee", target="assignee"),
+        ),
+    )
+    replica = Replica(issue="h", fields={"type": "Bug", "priority": "high", "custom.Impact": "1", "assignee": "bob"})
+    there = await _record_incoming(coming, replica=replica)
+    assert there.expect["fields"]["priority"] == "High"
+    result = await run_case(there, to_script(coming, kinds=kinds), engine=engine)
+    assert result.passed, result.lines()
 
 
 async def test_skips_and_errors_can_be_expected() -> None:
@@ -114,10 +238,10 @@ async def test_skips_and_errors_can_be_expected() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{\n  nope", "line 2, column 3: not JSON"),
+        ("{\n  nope", "line 2, column 3: this is not JSON"),
         ('{"name": "x"}', "'direction' is missing"),
         ('{"name": "x", "direction": "outgoing", "isue": {}}', "'isue' is not known here"),
-        ("[" * 100_000, "nested too deeply|not JSON"),
+        ("[" * 100_000, "nested too deeply|this is not JSON"),
     ],
 )
 def test_a_broken_case_file_is_told(text: str, message: str) -> None:
@@ -140,6 +264,16 @@ async def test_a_case_that_cannot_run_is_told(changes: dict[str, Any], message: 
     case = read_case(await _outgoing()).model_copy(update=changes)
     with pytest.raises(ConfigError, match=message):
         await run_case(case, _OUT)
+
+
+def test_a_person_has_as_many_names_as_others_gave() -> None:
+    """Two names of the user map for one user are both replaced, and so is one that finds nobody."""
+    ada = {"id": "ada", "display_name": "Ada Gray", "email": None}
+    data = {"text": "Ada, Countess Gray, ada and Mallory", "assignee": "Countess Gray"}
+    redactor = Redactor(data, asked={"Ada, Lady": ada, "Countess Gray": ada, "Mallory": None})
+    assert redactor.replace(["Ada, Lady", "Countess Gray", "ada", "Mallory"]) == [
+        "Person 1", "Person 1", "person1", "Person 2",
+    ]  # fmt: skip
 
 
 def test_one_person_under_several_names_is_one() -> None:
