@@ -180,6 +180,8 @@ def diff(
     """Show what differs between the published rules and the files, or between two versions."""
     texts: dict[str, str] = read_files(folder, connection, direction) if new is None else {}
     wanted = list(texts) if new is None else [direction] if direction else list(DIRECTIONS)
+    if direction is None:
+        wanted = _having(terminal, connection, wanted, old, new)
     found = []
     for one in wanted:
         body = {"direction": one, "old": old, "new": new, "text": texts.get(one)}
@@ -195,6 +197,23 @@ def diff(
             terminal.say("  no difference")
 
 
+def _having(
+    terminal: Terminal, connection: str, directions: Sequence[str], old: int | None, new: int | None
+) -> list[str]:
+    """Return the directions that have these versions; the others are named. Where none has them, all are asked."""
+    asked = {number for number in (old, new) if number}
+    if not asked:
+        return list(directions)
+    versions = terminal.node.call("GET", f"{base(connection)}/history")["versions"]
+    there = {one: {0, *(each["version"] for each in versions if each["direction"] == one)} for one in directions}
+    having = [one for one in directions if asked <= there[one]]
+    for one in directions if having else ():
+        if one not in having:
+            missing = " and ".join(f"version {number}" for number in sorted(asked - there[one]))
+            terminal.say(f"The {one} rules have no {missing}; they are left out.")
+    return having or list(directions)
+
+
 @rules.command()
 @click.argument("connection")
 @direction_option
@@ -205,19 +224,26 @@ def history(terminal: Terminal, connection: str, direction: str | None) -> None:
     data = terminal.node.call("GET", f"{base(connection)}/history{query}")
     if terminal.data(data):
         return
-    terminal.table(
-        ("When", "Direction", "Version", "Mode", "Who", "Why", "What changed"),
-        [
-            (
-                when(one["at_ms"]), one["direction"], one["version"], one["mode"], one["author"], one["why"],
-                "; ".join(one["changes"]),
-            )
-            for one in data["versions"]
-        ],
-        empty="Nothing was published yet: the Basic rules count, as version 0.",
-        spare=("Mode",),
-        prose=True,
-    )  # fmt: skip
+    if not data["versions"]:
+        terminal.say("Nothing was published yet: the Basic rules count, as version 0.")
+    for one in data["versions"]:
+        terminal.say(f"{when(one['at_ms'])}  [bold]{one['direction']} version {one['version']}[/bold]  {one['mode']}")
+        terminal.quote(f"    by {one['author'] or 'unknown'}{': ' if one['why'] else ''}{one['why']}")
+        for change in one["changes"]:
+            terminal.quote(f"    {change['title']}", hang=4)
+            terminal.copy("\n".join(f"        {line}" for line in _first_lines(connection, one, change["lines"])))
+
+
+_SHOWN_LINES = 6
+"""Lines of one change that a history shows; all of them are in the diff."""
+
+
+def _first_lines(connection: str, version: dict[str, Any], lines: Sequence[str]) -> list[str]:
+    if len(lines) <= _SHOWN_LINES:
+        return list(lines)
+    number, direction = version["version"], version["direction"]
+    whole = f"accord rules diff {connection} --old {number - 1} --new {number} --direction {direction}"
+    return [*lines[: _SHOWN_LINES - 1], f"and {len(lines) - _SHOWN_LINES + 1} lines more:", f"  {whole}"]
 
 
 @rules.command()

@@ -118,7 +118,8 @@ def _show_preview(terminal: Terminal, one: dict[str, Any], *, payload: bool) -> 
     if one["error"]:
         terminal.quote(indent(one["error"]["message"]))
         if one["error"]["shown"]:
-            terminal.quote(f"    {one['error']['shown']}")
+            mark = f"\n{' ' * (one['error']['column'] - 1)}^" if one["error"]["column"] else ""
+            terminal.copy(indent(indent(f"{one['error']['shown']}{mark}")))
         terminal.quote(indent(one["error"]["advice"]))
     for found in one["guard"]:
         terminal.say(f"  [red]the guard found {found['pattern']} in {found['field']}: it would not leave[/red]")

@@ -128,7 +128,7 @@ async def run_case(case: Case, ruleset: RuleSet, *, engine: RuleEngine | None = 
         )
     if NOT_KNOWN in str(case.expect.get("error", "")):
         return CaseResult(name=case.name, passed=False, problem="This case expects that it cannot be run.")
-    differences = diff_results(*_comparable(case.expect, got), origins)
+    differences = diff_results(*_comparable(case.expect, got), origins, direction=case.direction)
     return CaseResult(name=case.name, passed=not differences, differences=differences)
 
 

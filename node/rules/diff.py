@@ -9,9 +9,10 @@ from typing import Any
 
 from typing_extensions import override
 
+from node.rules.issue_links import LINKS
 from node.rules.model import Origin
-from node.rules.ruleset import Default, MappingStep, RuleSet, Scope, ScriptStep
-from node.rules.values import as_text
+from node.rules.ruleset import COLLECTIONS, Default, Direction, MappingStep, RuleSet, Scope, ScriptStep
+from node.rules.values import as_text, is_empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ def _scope_change(name: str, before: Sequence[str], after: Sequence[str]) -> Ite
     if before != after:
         lines = [f"- {value}" for value in before if value not in after]
         lines += [f"+ {value}" for value in after if value not in before]
-        how = "any" if not after else "reordered" if not lines else "changed"
+        old, new = (", ".join(map(repr, values)) or "any" for values in (before, after))
+        how = f"{old} became {new}" if lines else f"now in the order {new}"
         yield RuleChange(f"scope, {name}: {how}", tuple(lines))
 
 
@@ -112,12 +114,16 @@ def _text_diff(old: str, new: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """A field that two results hold differently. ``origin`` is the step and line that set the newer value."""
+    """A field that two results hold differently. ``origin`` is the step and line that set the newer value.
+
+    ``carried`` says in words that the field is carried now, or no more, where that is not seen by its values.
+    """
 
     field: str
     before: Any
     after: Any
     origin: Origin | None = None
+    carried: str = ""
 
     @property
     def place(self) -> str:
@@ -131,7 +137,10 @@ class FieldChange:
         if before is not None and after is not None and (before or after):
             gone = [f"  - {_line(item)}" for item in before if item not in after]
             new = [f"  + {_line(item)}" for item in after if item not in before]
-            return [f"{self.field}{place}", *(gone + new or ["  the order changed"])]
+            head = f"{self.field}: {self.carried}" if self.carried else self.field
+            return [f"{head}{place}", *(gone + new or ["  the order changed"])]
+        if self.carried:
+            return [f"{self.field}: {self.carried}{place}"]
         if isinstance(self.before, str) and isinstance(self.after, str) and "\n" in self.before + self.after:
             return [f"{self.field}{place}", *(f"  {line}" for line in _text_diff(self.before, self.after))]
         return [f"{self.field}: {_line(self.before)} became {_line(self.after)}{place}"]
@@ -161,12 +170,18 @@ _MISSING = object()
 
 
 def diff_results(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, origins: Mapping[str, Origin] | None = None
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    origins: Mapping[str, Origin] | None = None,
+    *,
+    direction: Direction = "outgoing",
 ) -> tuple[FieldChange, ...]:
     """Return the fields that differ between two plain results (``plain.plain_result``, or a replica's content).
 
     A result is None where nothing leaves or comes in. ``fields`` are compared one by one, everything else whole.
+    A field that is not carried and one that is carried and empty are not the same: an empty one empties the other side.
     """
+    verb = "shared" if direction == "outgoing" else "taken over"
     old, new = _flat(before), _flat(after)
     found = []
     for name in [*new, *(name for name in old if name not in new)]:
@@ -176,8 +191,21 @@ def diff_results(
         was, now = (None if one is _MISSING else one), (None if other is _MISSING else other)
         if was is None and now is None:
             continue
-        found.append(FieldChange(field=name, before=was, after=now, origin=(origins or {}).get(name)))
+        origin = (origins or {}).get(name)
+        carried = _carried(verb, name, was, now)
+        found.append(FieldChange(field=name, before=was, after=now, origin=origin, carried=carried))
     return tuple(found)
+
+
+def _carried(verb: str, name: str, was: Any, now: Any) -> str:
+    """Say that a field is carried now or no more: of collections always, of others where both values show nothing."""
+    several = name in {*COLLECTIONS, LINKS}
+    if not several and not (is_empty(was) and is_empty(now)):
+        return ""
+    be, empty = ("are", ", and there are none") if several else ("is", ", and it is empty")
+    if was is None:
+        return f"{be} {verb} now{empty if is_empty(now) else ''}"
+    return f"{be} not {verb} any more" if now is None else ""
 
 
 def _flat(result: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def explain_skip(ruleset: RuleSet, skip: Skip) -> str:
     """Say why an issue did not leave or come in."""
     if skip.origin is None:
         return skip.reason
-    return f"{skip.reason} Decided by {_where(ruleset, skip.origin)}."
+    reason = skip.reason if skip.reason.endswith((".", "!", "?")) else f"{skip.reason}."
+    return f"{reason} Decided by {_where(ruleset, skip.origin)}."
 
 
 def _explain(ruleset: RuleSet, name: str, origin: Origin | None) -> Explanation:
@@ -58,8 +59,12 @@ def _where(ruleset: RuleSet, origin: Origin) -> str:
         parts = [f"step {origin.step}, the mapping {label(step)}"]
         if step.when == "create":
             parts.append("when the issue entered sync")
-        if step.values:
+        if origin.defaulted == "all":
+            parts.append("by its default")
+        elif step.values:
             parts.append("through its value map")
+        if origin.defaulted == "some":
+            parts.append("and in part by its default" if step.values else "in part by its default")
         return " ".join(parts)
     return f"step {origin.step}, the {label(step)}{_line_of(step, origin.line)}"
 
@@ -75,7 +80,12 @@ def _line_of(step: ScriptStep, line: int | None) -> str:
 def origins_to_json(origins: Mapping[str, Origin]) -> dict[str, Any]:
     """Return origins as JSON, for the history of a link."""
     return {
-        name: {"step": origin.step, "line": origin.line, "sources": sorted(origin.sources)}
+        name: {
+            "step": origin.step,
+            "line": origin.line,
+            "sources": sorted(origin.sources),
+            **({"defaulted": origin.defaulted} if origin.defaulted else {}),
+        }
         for name, origin in origins.items()
     }
 
@@ -83,6 +93,8 @@ def origins_to_json(origins: Mapping[str, Origin]) -> dict[str, Any]:
 def origins_from_json(data: Mapping[str, Any]) -> dict[str, Origin]:
     """Read what ``origins_to_json`` wrote."""
     return {
-        name: Origin(int(entry["step"]), entry.get("line"), frozenset(entry.get("sources", ())))
+        name: Origin(
+            int(entry["step"]), entry.get("line"), frozenset(entry.get("sources", ())), entry.get("defaulted", "")
+        )
         for name, entry in data.items()
     }

@@ -123,7 +123,7 @@ async def map_step(work: Coming, numbered: Numbered) -> None:
         work.crosses = chosen.crosses
         if chosen.name is not None:
             work.fields["type"] = chosen.name
-            work.origins["type"] = origin
+            work.origins["type"] = replace(origin, defaulted="all" if chosen.defaulted else "")
         return
     target = await _target(work, numbered, value)
     mapped = map_incoming(numbered, value, target, create=_creator(work, numbered, target))
@@ -134,7 +134,7 @@ async def map_step(work: Coming, numbered: Numbered) -> None:
     if mapped.value is None and known is not None and not known.emptiable:
         return
     work.fields[name] = mapped.value
-    work.origins[name] = origin
+    work.origins[name] = replace(origin, defaulted=mapped.defaulted)
 
 
 async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEngine | None) -> Skip | None:

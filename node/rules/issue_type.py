@@ -19,12 +19,16 @@ from node.trackers.issue import Issue, Value
 
 @dataclass(frozen=True, slots=True)
 class TypeChoice:
-    """The name as our project spells it, None where our issue keeps its type; ``log`` says why it is not mirrored."""
+    """The name as our project spells it, None where our issue keeps its type; ``log`` says why it is not mirrored.
+
+    ``defaulted``: the step's own default stood in.
+    """
 
     name: str | None
     log: tuple[str, ...] = ()
     crosses: bool = False
     """Whether the name is here, on the other side of the line to sub-tasks than our issue."""
+    defaulted: bool = False
 
 
 def choose_type(
@@ -42,7 +46,7 @@ def choose_type(
         types: what the project offers.
         numbered: the mapping step, None where only the fallbacks count.
         wanted: the name of the type on the other side.
-        fallbacks: names to try when that one is not here, best first; Task follows by itself.
+        fallbacks: names to try when that one is not here, best first, with a step its default; Task follows by itself.
         issue: our issue, None when it will be created.
         parent: whether the issue has or gets a parent, so that it may be a sub-task.
 
@@ -69,10 +73,11 @@ def choose_type(
     if issue is not None:
         crosses = bool(name) and find(name, frozenset(kind.name for kind in types)) is not None
         return TypeChoice(None, (f"{missing}: {issue.key} keeps the type {issue.type!r}.",), crosses)
-    for fallback in (*fallbacks, TASK):
+    for number, fallback in enumerate((*fallbacks, TASK)):
         found = find(fallback, fitting) if fallback else None
         if found is not None:
-            return TypeChoice(found, (f"{missing}: {found!r} was taken.",) if name else ())
+            log = (f"{missing}: {found!r} was taken.",) if name else ()
+            return TypeChoice(found, log, defaulted=numbered is not None and number == 0)
     first = next((kind.name for kind in types if not kind.subtask), None)
     if first is None:
         raise RuleError(

@@ -13,6 +13,7 @@ from typing import NoReturn
 from typing_extensions import override
 
 from node.errors import RuleError
+from node.rules.model import Defaulted
 from node.rules.ruleset import Default, MappingStep
 from node.rules.values import (
     Item,
@@ -63,9 +64,10 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """The value that the target gets."""
+    """The value that the target gets; ``defaulted`` says whether the step's default stood in for it, or for some."""
 
     value: Value
+    defaulted: Defaulted = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,24 +155,27 @@ def _map_one(numbered: Numbered, value: Value, fit: _Fit) -> Mapped | LeftAlone:
     if is_empty(value) and numbered.look_up("") is None:
         return Mapped(None)
     fitted = fit(value)
-    if isinstance(fitted, NoMatch):
-        fitted = fit.otherwise(value, fitted)
-    if isinstance(fitted, NoMatch):
-        return LeftAlone(f"{numbered}: nothing was set, because {shortened(as_text(value))} {fitted.reason}.")
-    return Mapped(fitted)
+    if not isinstance(fitted, NoMatch):
+        return Mapped(fitted)
+    instead = fit.otherwise(value, fitted)
+    if isinstance(instead, NoMatch):
+        return LeftAlone(f"{numbered}: nothing was set, because {shortened(as_text(value))} {instead.reason}.")
+    return Mapped(instead, "all" if isinstance(numbered.step.otherwise, Default) else "")
 
 
 def _map_list(numbered: Numbered, values: list[Value], fit: _Fit) -> Mapped:
     if not values and numbered.look_up("") is not None:
         values = [""]
     fitted: list[Value] = []
+    defaults = 0
     for value in values:
         item = fit(value)
         if isinstance(item, NoMatch):
             item = fit.otherwise(value, item)
+            defaults += isinstance(numbered.step.otherwise, Default)
         if not isinstance(item, NoMatch) and item not in fitted:
             fitted.append(item)
-    return Mapped(fitted)
+    return Mapped(fitted, "" if not defaults else "all" if defaults == len(values) else "some")
 
 
 def _refuse(numbered: Numbered, what: str) -> NoReturn:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from typing_extensions import override
 
@@ -16,17 +17,21 @@ from node.rules.fields import COMPONENTS, OPTIONS
 from node.rules.script.engine import HelperCall
 from node.trackers.issue import CUSTOM, Value
 
+Defaulted: TypeAlias = Literal["", "some", "all"]
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Which rule let a value through: ``step`` counts from 1, ``line`` is a line of a script step.
 
     ``sources`` names the fields that were read; empty means that it is not known (a script), so all of them may be.
+    ``defaulted`` says whether the step's default stood in for the value, or for some of several.
     """
 
     step: int
     line: int | None = None
     sources: frozenset[str] = frozenset()
+    defaulted: Defaulted = ""
 
     @override
     def __str__(self) -> str:
@@ -75,6 +80,8 @@ class Shared:
     worklogs: tuple[SharedWorklog, ...] | None = None
     key: str | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    emails: frozenset[str] = frozenset()
+    """Names under which a script let an e-mail address out by saying so."""
     log: tuple[str, ...] = ()
     calls: tuple[HelperCall, ...] = ()
     """What scripts asked on the way, for people to see."""

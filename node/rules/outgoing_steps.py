@@ -44,6 +44,7 @@ class Leaving:
     attachments: tuple[SharedAttachment, ...] | None = None
     worklogs: tuple[SharedWorklog, ...] | None = None
     origins: dict[str, Origin] = field(default_factory=dict)
+    emails: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
     calls: list[HelperCall] = field(default_factory=list)
 
@@ -56,6 +57,7 @@ class Leaving:
             worklogs=self.worklogs,
             key=self.key,
             origins=self.origins,
+            emails=frozenset(self.emails),
             log=tuple(self.log),
             calls=tuple(self.calls),
         )
@@ -85,7 +87,8 @@ async def map_step(work: Leaving, numbered: Numbered) -> None:
         work.key = None if mapped.value is None else str(mapped.value)
     else:
         work.fields[step.target] = mapped.value
-    work.origins[step.target] = origin
+        work.emails.discard(step.target)
+    work.origins[step.target] = replace(origin, defaulted=mapped.defaulted)
 
 
 async def script_inputs(work: Leaving) -> ScriptInputs:
@@ -119,6 +122,7 @@ def take_result(work: Leaving, number: int, inputs: ScriptInputs, result: Script
         refuse(number, str(error))
     _hide_addresses(collections)
     work.comments, work.attachments, work.worklogs = (collections[name] for name in COLLECTIONS)
+    work.emails = (work.emails - result.origins.keys()) | result.emails
     present = {*work.fields, *COLLECTIONS, "key"}
     origins = work.origins | field_origins(number, result.origins)
     work.origins = {name: origin for name, origin in origins.items() if name in present}

@@ -76,9 +76,9 @@ def plain_replica(replica: Replica) -> Plain:
 
 
 def plain_result(result: Any) -> Plain:
-    """Return what counts of a ``Shared`` or ``Draft``: what leaves or is wanted, without origins, log and calls."""
+    """Return what counts of a ``Shared`` or ``Draft``: what leaves or is wanted, without origins, log and the like."""
     data = asdict(result) if is_dataclass(result) and not isinstance(result, type) else dict(result)
-    for name in ("origins", "log", "calls", "refused"):
+    for name in ("origins", "emails", "log", "calls", "refused"):
         data.pop(name, None)
     if not data.get("creates"):
         data.pop("creates", None)

@@ -14,7 +14,9 @@ from node.rules.diff import FieldChange, diff_results
 from node.rules.issue_links import LINKS
 from node.rules.model import Creation, Draft, Origin, Shared, Skip
 from node.rules.plain import plain_result
+from node.rules.ruleset import COLLECTIONS, Direction
 from node.rules.script.engine import HelperCall
+from node.rules.values import is_empty
 from node.trackers.issue import Value
 
 Evaluation: TypeAlias = Shared | Draft | Skip | RuleError
@@ -97,14 +99,19 @@ def preview_incoming(
     for link in payload.get(LINKS) or ():
         key = (linked or {}).get(link["issue"])
         link["here"] = key if key is not None else "waits until it is linked here"
-    before: dict[str, Any] = {"fields": {name: (ours or {}).get(name) for name in evaluation.fields}}
+    holds = ours or {}
+    before: dict[str, Any] = {name: [] for name in (*COLLECTIONS, LINKS) if payload.get(name) is not None}
+    before["fields"] = {
+        name: value if is_empty(value) and is_empty(holds.get(name)) else holds.get(name)
+        for name, value in payload["fields"].items()
+    }
     if ours is not None:
         before["project"] = payload["project"]
     written = {name: value for name, value in payload.items() if name != "creates"}
     return Preview(
         label=label,
         payload=payload,
-        changes=diff_results(before, written, evaluation.origins),
+        changes=diff_results(before, written, evaluation.origins, direction="incoming"),
         log=evaluation.log,
         calls=evaluation.calls,
         creates=evaluation.creates,
@@ -166,7 +173,8 @@ def _compare(label: str, before: Evaluation, after: Evaluation) -> Altered | Non
         return None
     if was or now:
         return Altered(label, change=now or f"is carried now; before it {was}")
-    return Altered(label, diff_results(_plain(before), _plain(after), _origins(after)))
+    direction: Direction = "incoming" if isinstance(after, Draft) else "outgoing"
+    return Altered(label, diff_results(_plain(before), _plain(after), _origins(after), direction=direction))
 
 
 def _state(evaluation: Evaluation) -> str:

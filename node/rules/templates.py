@@ -106,9 +106,9 @@ def _outgoing(step: MappingStep, kinds: Mapping[str, str]) -> str:
     read, write = _name("issue", step.source), _name("replica", step.target)
     kind = STANDARD[step.source].kind if step.source in STANDARD else kinds.get(step.source, "")
     if step.people == "email":
-        if kind != "user" or is_custom(step.source):
+        if kind != "user":
             raise NoScript("people leave by e-mail address there")
-        read = f"{read}.email if {read} else None"
+        read = f"users.with_email({read}, name=False)"
     _no_pass(step)
     if step.values:
         if kind in PEOPLE or kind in {"cascading", ""}:

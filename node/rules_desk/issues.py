@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from node.errors import TrackerNotFound, UsageError
 from node.store import links
@@ -24,22 +24,26 @@ class Found:
     issues: tuple[Issue, ...]
     next: str | None = None
     total: int | None = None
+    missing: Mapping[str, UsageError] = field(default_factory=dict)
+    """Keys of which there is no issue, with what to say of each."""
 
 
 async def by_keys(site: Site, keys: Sequence[str]) -> Found:
-    """Read issues by their keys. Raises UsageError where one is not there."""
+    """Read issues by their keys; what is not there is named. Raises UsageError where none of them is there."""
     if len(keys) > MAX_KEYS:
         raise UsageError(f"{len(keys)} keys are too many for one preview.", advice="Use a JQL query instead.")
-    issues = []
+    issues, missing = [], {}
     for key in keys:
         try:
             issues.append(await site.tracker.issue(key))
         except TrackerNotFound:
-            raise UsageError(
+            missing[key] = UsageError(
                 f"There is no issue {key} in our Jira, or the sync user may not see it.",
                 advice="Check the key and the sync user's permissions in that project.",
-            ) from None
-    return Found(tuple(issues), None, len(issues))
+            )
+    if missing and not issues:
+        raise next(iter(missing.values()))
+    return Found(tuple(issues), None, len(issues), missing)
 
 
 async def by_query(site: Site, jql: str, cursor: str | None) -> Found:

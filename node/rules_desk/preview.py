@@ -17,7 +17,7 @@ from node.rules.guard import Stopped
 from node.rules.incoming import IncomingRules
 from node.rules.model import Draft, Shared, Skip
 from node.rules.outgoing import OutgoingRules
-from node.rules.preview import preview_incoming, preview_outgoing
+from node.rules.preview import Preview, preview_incoming, preview_outgoing
 from node.rules.ruleset import Direction, RuleSet
 from node.rules.script.engine import RuleEngine
 from node.rules_desk.issues import Found, by_keys, by_query, link_for
@@ -64,7 +64,7 @@ class Previews:
         """Preview what would leave of issues: by key, or one page of a query's.
 
         Raises:
-            UsageError: nothing was named, or it is not there.
+            UsageError: nothing was named, or none of it is there; what is missing among others fails alone.
             TrackerError: our Jira cannot be asked now.
         """
         party = await self._party(name)
@@ -79,6 +79,10 @@ class Previews:
         previews = [
             await self._leaving(party, rules.ruleset, issue, link, evaluation, exact=exact)
             for (issue, link), evaluation in zip(looked, evaluations, strict=True)
+        ]
+        previews += [
+            shown_preview(Preview(label=key), origins={}, payload=None, error=error)
+            for key, error in found.missing.items()
         ]
         return {"previews": previews, "next": found.next, "total": found.total}
 

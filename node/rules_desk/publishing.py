@@ -223,7 +223,7 @@ class Publishing:
                     "version": row.version,
                     "mode": mode(new),
                     **_published(row),
-                    "changes": [change.title for change in diff_rule_sets(old, new)],
+                    "changes": [asdict(change) for change in diff_rule_sets(old, new)],
                 }
                 for row, new, old in zip(stored, rules, rules[1:], strict=False)
             ]

@@ -13,12 +13,15 @@ from protocol.replica import Replica
 def findings(
     replica: Replica, *, shared: Shared, issue: Issue, ruleset: RuleSet, policy: GuardPolicy
 ) -> tuple[Stopped, ...]:
-    """Return what must not leave. A mapping that says ``people = "email"`` allows addresses under its own name.
+    """Return what must not leave.
+
+    A mapping that says ``people = "email"`` allows addresses under its own name, and so does a script that put a person
+    there with ``users.with_email``.
 
     Raises:
         RuleError: the guard itself failed; nothing may leave.
     """
-    allowed = policy.model_copy(update={"email_fields": policy.email_fields | email_fields(ruleset)})
+    allowed = policy.model_copy(update={"email_fields": policy.email_fields | email_fields(ruleset) | shared.emails})
     try:
         return inspect(replica, shared=shared, issue=issue, policy=allowed)
     except AccordError:

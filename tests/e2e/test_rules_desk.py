@@ -105,6 +105,55 @@ async def test_rules_are_published_compared_and_rolled_back(parties: Parties) ->
     assert 'target = "urgency"' in (await alice.call("GET", rules(alice)))["outgoing"]["text"]
 
 
+async def test_the_history_and_diffs_of_two_versions_read_well(parties: Parties, tmp_path: Path) -> None:
+    """At 80 columns; what changed shows old and new; a diff of versions that one direction has names the other."""
+    alice, _ = parties
+    name, folder = alice.connection, f"--folder={tmp_path / 'rules'}"
+    incoming = (await alice.call("GET", rules(alice)))["incoming"]["text"]
+    await publish(alice, outgoing=VISUAL, incoming=incoming.replace('"automatic"', '"manual"'))
+    scoped = VISUAL.replace("[[step]]", '[scope]\nassignee = ["alice"]\n\n[[step]]', 1)
+    await publish(alice, outgoing=scoped)
+    long = "".join(f'"v{number}" = "w"\n' for number in range(9))
+    await publish(alice, outgoing=scoped.replace('["alice"]', '["bob", "accord"]') + f"\n[step.values]\n{long}")
+
+    async def said(*arguments: str, status: int = 0) -> str:
+        return await asyncio.to_thread(lambda: run(alice, *arguments, status=status))
+
+    history = await said("rules", "history", name)
+    assert (
+        "  outgoing version 3  visual\n    by ada: a test\n    scope, assignee: 'alice' became 'bob', 'accord'\n"
+        in history
+    )
+    assert "    method: automatic became manual\n" in history
+    assert "and 4 lines more: accord rules diff Alice_to_Bob --old 2 --new 3 --direction outgoing" in history
+    assert max(map(len, history.splitlines())) <= 110
+    told = await said("rules", "diff", name, "--old", "2", "--new", "3", folder)
+    assert "The incoming rules have no version 2 and version 3; they are left out." in told
+    assert "scope, assignee: 'alice' became 'bob', 'accord'" in told
+    assert "incoming\n" not in told.replace("incoming rules", "")
+    both = await said("rules", "diff", name, "--old", "0", "--new", "1", folder)
+    assert "method: automatic became manual" in both
+    assert "step 2 (priority to urgency) is new" in both
+    await said("rules", "export", name, folder)
+    assert "The incoming rules have no version 2" in await said("rules", "diff", name, "--old", "2", folder)
+
+
+async def test_a_wrong_key_does_not_hide_the_others(parties: Parties) -> None:
+    """The preview shows the issues that are there, and the error of each that is not."""
+    alice, _ = parties
+    one, other = await alice.create(summary="One"), await alice.create(summary="Two")
+    shown = await asyncio.to_thread(
+        lambda: run(alice, "rules", "preview", alice.connection, one, "WRONG-1", other, status=3)
+    )
+    assert f"{one} would change" in shown
+    assert f"{other} would change" in shown
+    assert "WRONG-1 fails\n    There is no issue WRONG-1 in our Jira" in shown
+    assert "nothing became nothing" not in shown
+    assert "comments: are shared now, and there are none" in shown
+    with pytest.raises(NodeSaidNo, match="There is no issue WRONG-1"):
+        await preview(alice, "WRONG-1")
+
+
 async def test_rules_that_cannot_work_are_refused_with_the_place(parties: Parties) -> None:
     """An unknown field and a name that a script misspells are errors with line and suggestion; nothing is published."""
     alice, _ = parties

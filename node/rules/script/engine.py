@@ -105,11 +105,13 @@ class ScriptResult:
 
     ``changes`` is the whole resulting replica or draft (what earlier steps put there included). ``origins`` names, for
     the fields that this script set, the line that set each last: ``summary``, ``custom.Severity``, ``comments``,
-    ``transition``. ``skipped`` is the reason given to ``skip``; then ``changes`` is empty.
+    ``transition``. ``skipped`` is the reason given to ``skip``; then ``changes`` is empty. ``emails`` names the fields
+    in which it let an e-mail address out by saying so (``users.with_email``).
     """
 
     changes: Plain
     origins: Mapping[str, int] = field(default_factory=dict)
+    emails: frozenset[str] = frozenset()
     log: tuple[str, ...] = ()
     calls: tuple[HelperCall, ...] = ()
     skipped: str | None = None

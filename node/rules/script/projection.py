@@ -127,6 +127,17 @@ def is_other(name: str) -> bool:
     return name not in words.REPLICA_FIELDS and not is_custom(name)
 
 
+def emails_from(answer: Mapping[str, Any]) -> frozenset[str]:
+    """Return the fields in which the script let an e-mail address out by saying so, among those that it set."""
+    values, named = answer.get("values"), answer.get("emails")
+    if not isinstance(values, dict) or not isinstance(named, list):
+        return frozenset()
+    shelves = {CUSTOM: values.get("custom"), "": values.get(OTHER)}
+    on_shelves = (f"{before}{name}" for before, held in shelves.items() if isinstance(held, dict) for name in held)
+    set_here = {*values, *on_shelves}
+    return frozenset(name for name in named if isinstance(name, str) and name in set_here)
+
+
 def _known(schema: ScriptSchema, reads: frozenset[str] | None) -> list[str] | None:
     """Return the custom fields that may be named; None where this Jira's fields are not known."""
     if not schema.custom:

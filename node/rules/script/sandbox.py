@@ -197,6 +197,7 @@ class MontyEngine:
                 name: line for name, line in (origins if isinstance(origins, dict) else {}).items()
                 if isinstance(line, int) and line > 0
             },
+            emails=projection.emails_from(answer),
             log=remembered.log,
             calls=remembered.calls,
             cached=cached,

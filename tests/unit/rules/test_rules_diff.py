@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given, settings
 
 from node.errors import RuleError
@@ -9,7 +12,7 @@ from node.rules.diff import diff_results, diff_rule_sets
 from node.rules.explain import explain, explain_skip, origins_from_json, origins_to_json
 from node.rules.model import Draft, DraftComment, Origin, Shared, Skip
 from node.rules.preview import NOTICE, compare, preview_incoming, preview_outgoing
-from node.rules.ruleset import Default, MappingStep, RuleSet, Scope, ScriptStep, basic_outgoing
+from node.rules.ruleset import Default, Direction, MappingStep, RuleSet, Scope, ScriptStep, basic_outgoing
 from tests.support.rule_sets import rule_sets
 
 _OLD = RuleSet(
@@ -40,7 +43,7 @@ def test_a_diff_of_rules_reads_like_a_report() -> None:
     assert (
         text
         == """method: manual became automatic
-scope, labels: changed
+scope, labels: 'a', 'b' became 'a', 'c'
   - b
   + c
 step 1 (summary to summary) is gone
@@ -107,13 +110,55 @@ def test_every_field_is_explained() -> None:
         "type: no step wanted it; Jira, or the project's default, decided.",
     ]
     assert explain_skip(_OLD, Skip("not for partners", Origin(3, 1))) == (
-        "not for partners Decided by step 3, the script 'Labels', line 1: a = 1."
+        "not for partners. Decided by step 3, the script 'Labels', line 1: a = 1."
     )
+
+
+def test_a_default_that_stood_in_is_explained_as_such() -> None:
+    """Not as the value map, which had no such value; in a list it may have stood in for some of several."""
+    steps = (
+        MappingStep(source="state", target="status", values={"New": "Open"}, otherwise=Default(default="Done")),
+        MappingStep(source="tags", target="labels", values={"a": "b"}, otherwise=Default(default="x")),
+    )
+    rules = RuleSet(direction="incoming", steps=steps)
+    origins = {"status": Origin(1, defaulted="all"), "labels": Origin(2, defaulted="some")}
+    assert [one.sentence for one in explain(rules, origins)] == [
+        "status was set by step 1, the mapping state to status by its default.",
+        "labels was set by step 2, the mapping tags to labels through its value map and in part by its default.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "direction", "lines"),
+    [
+        (None, [], "outgoing", ["comments: are shared now, and there are none"]),
+        (None, [{"body": "Hi"}], "outgoing", ["comments: are shared now", "  + body: Hi"]),
+        ([], None, "outgoing", ["comments: are not shared any more"]),
+        ([{"body": "Hi"}], None, "incoming", ["comments: are not taken over any more", "  - body: Hi"]),
+        (None, [], "incoming", ["comments: are taken over now, and there are none"]),
+        ([{"body": "Hi"}], [], "outgoing", ["comments", "  - body: Hi"]),
+        (None, None, "outgoing", []),
+    ],
+)
+def test_comments_that_are_shared_or_not_are_told_as_such(
+    was: Any, now: Any, direction: Direction, lines: list[str]
+) -> None:
+    """Nothing becomes nothing: comments are shared now, or not any more."""
+    changes = diff_results({"comments": was}, {"comments": now}, direction=direction)
+    assert [line for change in changes for line in change.lines()] == lines
+
+
+def test_an_empty_field_that_is_carried_is_not_one_that_is_not() -> None:
+    """An empty field that leaves empties the other side."""
+    [change] = diff_results({"fields": {}}, {"fields": {"labels": []}}, {"labels": Origin(6)})
+    assert change.lines() == ["labels: is shared now, and it is empty  (step 6)"]
+    [change] = diff_results({"fields": {"labels": []}}, {"fields": {}})
+    assert change.lines() == ["labels: is not shared any more"]
 
 
 def test_origins_survive_the_history() -> None:
     """So that a past sync can be explained."""
-    origins = {"a": Origin(1, None, frozenset({"x", "y"})), "b": Origin(2, 7)}
+    origins = {"a": Origin(1, None, frozenset({"x", "y"}), "some"), "b": Origin(2, 7)}
     assert origins_from_json(origins_to_json(origins)) == origins
 
 
@@ -145,6 +190,8 @@ def test_an_incoming_preview_shows_only_what_would_be_written() -> None:
     )
     preview = preview_incoming("UD-1", draft, ours={"summary": "A", "due": "2026-11-24", "labels": ["x"]})
     assert [change.field for change in preview.changes] == ["summary", "comments"]
+    nothing = Draft(project="SC", fields={"labels": [], "due": None}, comments=(), attachments=(), origins={})
+    assert preview_incoming("UD-1", nothing, ours={"summary": "A"}).quiet
     fresh = preview_incoming("UD-1", draft, ours=None)
     assert [change.field for change in fresh.changes] == ["summary", "due", "project", "comments"]
     assert preview_incoming("UD-1", Skip("no"), ours=None).skipped == "no"

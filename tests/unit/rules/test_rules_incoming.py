@@ -211,6 +211,22 @@ async def test_an_issue_that_nobody_owns_gets_the_default_person() -> None:
     assert found == {"alice": "alice", "alice@blue.example": "alice", "Mallory": "bob", "": "bob", None: "bob"}
 
 
+async def test_a_default_that_stood_in_is_known() -> None:
+    """Of a value, of some of several, and of the type; what fitted by itself is not called a default."""
+    default = Default(default="High")
+    draft = await _want(
+        _replica({"type": "Epic", "p": "?", "q": "Low", "t": ["Web", "?"], "u": ["?"]}),
+        _map("type", otherwise=Default(default="Bug")),
+        _map("p", "priority", otherwise=default),
+        _map("q", "custom.Severity", otherwise=default),
+        _map("t", "custom.Teams", otherwise=Default(default="Core")),
+        _map("u", "components", otherwise=Default(default="UI")),
+    )
+    assert {name: origin.defaulted for name, origin in draft.origins.items()} == {
+        "type": "all", "priority": "all", "custom.Severity": "", "custom.Teams": "some", "components": "all",
+    }  # fmt: skip
+
+
 async def test_a_status_must_be_one_of_ours() -> None:
     """And an empty one says nothing: no issue is without a status."""
     step = _map("state", "status", values={"In Progress": "doing", "Weird": "Weird"})

@@ -68,7 +68,7 @@ def test_a_misfit_can_be_an_error() -> None:
 
 def test_a_misfit_can_have_a_default() -> None:
     """The default must fit itself."""
-    assert map_incoming(_step(otherwise=Default(default="open")), "Frozen", _STATUS) == Mapped("Open")
+    assert map_incoming(_step(otherwise=Default(default="open")), "Frozen", _STATUS) == Mapped("Open", "all")
     with pytest.raises(RuleError, match="the default 'Ice' is not a value"):
         map_incoming(_step(otherwise=Default(default="Ice")), "Frozen", _STATUS)
 
@@ -101,7 +101,9 @@ def test_lists_are_mapped_one_by_one() -> None:
     """What fits stays, what does not fit goes, nothing stands twice."""
     step = _step(values={"web": "Web", "www": "Web", "db": "Data"})
     assert map_incoming(step, ["web", "www", "db", "x"], _TEAMS) == Mapped(["Web"])
-    assert map_incoming(_step(otherwise=Default(default="Core")), ["web", "x", "y"], _TEAMS) == Mapped(["Web", "Core"])
+    assert map_incoming(_step(otherwise=Default(default="Core")), ["web", "x", "y"], _TEAMS) == Mapped(
+        ["Web", "Core"], "some"
+    )
     assert map_incoming(_step(), "core", _TEAMS) == Mapped(["Core"])
     assert map_incoming(_step(), None, _TEAMS) == Mapped([])
 

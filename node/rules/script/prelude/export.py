@@ -50,7 +50,8 @@ def _plain_user(user: Any) -> Any:
         _state.nameless += 1
         return None
     if user.get("with_email"):
-        return {"display_name": user.display_name, "email": user.email}
+        _state.addressed = True
+        return user.email if user.with_email == "alone" else {"display_name": user.display_name, "email": user.email}
     return {"display_name": user.display_name}
 
 
@@ -125,10 +126,12 @@ def _export(item: Any) -> Any:
     start, touched = item._start, item._touched
     values: Any = {}
     for field in touched:
+        _state.addressed = False
         try:
             values[field] = _plain_field(item, field)
         except (TypeError, ValueError) as problem:
             _refuse(field, touched[field], problem)
+        _let_out(field)
     for field in start:
         if field in touched or field in item._dropped or field not in item._writable:
             continue
@@ -147,11 +150,19 @@ def _export_named(shelf: str, held: Any, begun: Any) -> Any:
     found: Any = {}
     for name, value in held._data.items():
         if name in held._touched or (isinstance(begun.get(name), (list, dict)) and _changed(value, begun[name])):
+            _state.addressed = False
             try:
                 found[name] = _plain(value)
             except (TypeError, ValueError) as problem:
                 _refuse(f"{shelf}[{name!r}]", held._touched.get(name, 0), problem)
+            _let_out(f"custom.{name}" if shelf == "custom" else name)
     return found
+
+
+def _let_out(field: str) -> None:
+    """Note that an e-mail address leaves in this field because the script said so."""
+    if _state.addressed:
+        _state.emails.append(field)
 
 
 def _refuse(field: str, line: int, problem: Any) -> None:

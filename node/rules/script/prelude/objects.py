@@ -35,6 +35,8 @@ class _State:
     transition: Any
     answers: Any
     origins: Any
+    addressed: bool
+    emails: Any
 
 
 def _ask(*_arguments: Any) -> Any:  # the host's function takes this name's place

@@ -69,12 +69,12 @@ class Users:
         who = (who.get("email") or who.get("display_name")) if isinstance(who, Record) else who
         return _user(_call("users.by_map", who)) if who else None
 
-    def with_email(self, user: Any) -> Any:
-        """Return the user such that the e-mail address leaves too."""
+    def with_email(self, user: Any, name: bool = True) -> Any:
+        """Return the user such that the e-mail address leaves too, or alone."""
         if user is None:
             return None
         made = _user({"id": user.id, "display_name": user.display_name, "email": user.email})
-        made["with_email"] = True
+        made["with_email"] = "both" if name else "alone"
         return made
 
 

@@ -66,6 +66,7 @@ def _evaluate(rule: Any, index: int, job: Any) -> str:
     _state.direction, _state.now = _shape["direction"], job["now"]
     _state.skipped, _state.transition = None, None
     _state.answers, _state.origins = {}, {}
+    _state.addressed, _state.emails = False, []
     outgoing, writable = _shape["direction"] == "outgoing", _shape["writable"]
     issue = _item("issue", job["issue"], _shape["issue"], job["known"], () if outgoing else writable)
     replica = _item("replica", job["replica"], _shape["replica"], None, writable if outgoing else ())
@@ -97,6 +98,7 @@ def _evaluate(rule: Any, index: int, job: Any) -> str:
             "dropped": [name for name in target._dropped if name not in origins],
             "origins": origins,
             "transition": _state.transition,
+            "emails": _state.emails,
         },
         ensure_ascii=False,
     )
