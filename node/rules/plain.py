@@ -25,6 +25,7 @@ from node.rules.model import (
     SharedComment,
     SharedWorklog,
 )
+from node.shape_words import place_of
 from node.trackers.issue import Issue
 from protocol.replica import MAX_ATTACHMENTS, MAX_COMMENTS, MAX_FIELDS, MAX_WORKLOGS, Replica
 
@@ -130,7 +131,7 @@ def _read(kind: type[T], entries: Any, name: str) -> tuple[T, ...] | None:
     try:
         return tuple(_ENTRIES[kind].validate_json(json.dumps(bare), strict=True))
     except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+        place = place_of(error.errors(include_input=False)[0]["loc"])
         raise Untrusted(f"its {name} have the wrong shape at {place}") from None
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from node.errors import RuleError
+from node.errors import RuleError, UsageError
 from node.rules.diff import diff_results, diff_rule_sets
 from node.rules.explain import explain, explain_skip, origins_from_json, origins_to_json
 from node.rules.model import Draft, DraftComment, Origin, Shared, Skip
 from node.rules.preview import NOTICE, compare, preview_incoming, preview_outgoing
 from node.rules.ruleset import Default, Direction, MappingStep, RuleSet, Scope, ScriptStep, basic_outgoing
+from node.rules_desk.preview import read_replica
 from tests.support.rule_sets import rule_sets
 
 _OLD = RuleSet(
@@ -225,3 +226,19 @@ def test_an_edit_is_compared_over_many_issues() -> None:
     assert compare([]).sentence == "There was no issue to compare."
     assert compare([("x", same, same)]).altered == ()
     assert basic_outgoing().steps
+
+
+@pytest.mark.parametrize(
+    ("replica", "words"),
+    [
+        ({"fields": {}}, "'issue' is missing"),
+        ({"issue": "h" * 22, "fields": {"x": 3.5}}, "'fields.x' has a number with a fraction, which travels as a text"),
+        ({"issue": "h" * 22, "fields": {}, "comments": [{"body": "x"}]}, "'comments.1.id' is missing"),
+        ({"issue": "h" * 22, "fields": 3}, "'fields' has to be a table of names and values"),
+    ],
+)
+def test_a_file_that_holds_no_replica_is_told_in_our_words(replica: dict[str, Any], words: str) -> None:
+    """Entries count from 1, and nobody reads the words of a library."""
+    with pytest.raises(UsageError) as caught:
+        read_replica(replica)
+    assert caught.value.message.startswith(f"The file holds no replica: {words}")

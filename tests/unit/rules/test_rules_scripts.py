@@ -252,8 +252,8 @@ async def test_an_issue_does_not_cross_the_line_to_sub_tasks(engine: MontyEngine
     [
         ({"comments": [{"id": "2", "body": "of the sync"}]}, "not among those"),
         ({"comments": [{"id": "99", "body": "of another issue"}]}, "not among those"),
-        ({"comments": [{"id": "1"}]}, "wrong shape at 0"),
-        ({"comments": [{"id": "1", "body": 5}]}, "wrong shape at 0"),
+        ({"comments": [{"id": "1"}]}, "wrong shape at 1"),
+        ({"comments": [{"id": "1", "body": 5}]}, "wrong shape at 1"),
         ({"comments": {"id": "1"}}, "are not a list"),
         ({"attachments": [{"id": "9", "name": "x"}]}, "not among those"),
         ({"worklogs": [{"id": "9", "seconds": 1}]}, "not among those"),
