@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from node.errors import RuleError
 from node.rules.fields import STANDARD
+from node.rules.issue_links import LINKS
 from node.rules.model import Shared
 from node.rules.regular import occurs, why_unusable
 from node.rules.ruleset import MappingStep, RuleSet
@@ -167,7 +168,7 @@ def _stopped_names(replica: Replica, issue: Issue, policy: GuardPolicy) -> Itera
     """
     quoted = _quoting(issue)
     for name in replica.fields:
-        if name in STANDARD:
+        if name in STANDARD or name == LINKS:
             continue
         text = name.removeprefix(CUSTOM)
         if not policy.restricted_comments and quoted(text):

@@ -128,17 +128,20 @@ class _Fit:
     create: Callable[[str], str] | None = None
 
     def __call__(self, value: Value) -> Item:
-        found = self.numbered.look_up(key_of(value, self.kind)) if self.numbered.step.values else None
+        found = self._mapped(value)
         if found is not None:
             return self.to_target(found)
         return self.to_target(value) if self.numbered.passes else NoMatch("is not in the value map")
+
+    def _mapped(self, value: Value) -> str | None:
+        return self.numbered.look_up(key_of(value, self.kind)) if self.numbered.step.values else None
 
     def otherwise(self, value: Value, misfit: NoMatch) -> Item:
         """Apply the step's choice for a value that does not fit; the misfit comes back if nothing is to be done."""
         choice = self.numbered.step.otherwise
         if choice == "create":
-            values = self.numbered.step.values
-            name = self.numbered.look_up(key_of(value, self.kind)) if values else as_text(value)
+            found = self._mapped(value)
+            name = as_text(value) if found is None and self.numbered.passes else found
             return misfit if self.create is None or not (name or "").strip() else self.create(name or "")
         if choice == "nothing":
             return misfit

@@ -1,7 +1,7 @@
 """Doubts rules by which one partner's data would reach another: a field that one may fill and another is sent. Pure.
 
-Knows mappings only: what a script takes or shares is not known before it runs. Comments, files and logged time of one
-peer never leave for another, whatever the rules say.
+Knows mappings only: what a script takes or shares is not known before it runs. Comments, files, logged time and
+links of one peer never leave for another, whatever the rules say.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from node.rules.findings import Finding
+from node.rules.issue_links import LINKS
 from node.rules.ruleset import COLLECTIONS, MappingStep, RuleSet
 
 
@@ -42,6 +43,7 @@ def _fields(ruleset: RuleSet) -> frozenset[str]:
     """Name the fields of our issue that mappings read (outgoing) or write (incoming)."""
     if ruleset.method == "disabled":
         return frozenset()
-    steps = [step for step in ruleset.steps if isinstance(step, MappingStep) and step.source not in COLLECTIONS]
+    kept = {*COLLECTIONS, LINKS}
+    steps = [step for step in ruleset.steps if isinstance(step, MappingStep) and step.source not in kept]
     outgoing = ruleset.direction == "outgoing"
     return frozenset(step.source if outgoing else step.target for step in steps)

@@ -238,7 +238,7 @@ class Incoming:
         async def guard(ref: IssueRef) -> None:
             await stack.enter_async_context(site.locks.hold(issue_lock(ref.id)))
 
-        applied = Applied(refused=[_as_error(part) for part in draft.refused])
+        applied = Applied()
         target = await self._applier.run(
             Target(
                 connection_id=job.party.id,
@@ -253,6 +253,7 @@ class Incoming:
             guard=guard,
             ours=job.ours.issue if job.ours else None,
         )
+        applied.refused += [_as_error(part) for part in draft.refused]  # what it could not do comes first
         if target.link_id is not None and job.link is None:
             link_id = target.link_id
             link = await site.store.read(lambda tx: links.by_id(tx, link_id))

@@ -111,7 +111,7 @@ def changes_from(inputs: ScriptInputs, direction: Direction, answer: Mapping[str
 
 
 def _names_others(some: frozenset[str] | None) -> bool:
-    return some is None or any(name.startswith(OTHER) for name in some)
+    return some is None or any(is_other(name) for name in some)
 
 
 def _others(values: Mapping[str, Any], origins: Any) -> Mapping[str, Any]:
@@ -269,7 +269,8 @@ def _some(flat: dict[str, Any], names: frozenset[str] | None) -> dict[str, Any]:
     for shelf in ("custom", OTHER):
         held = flat.get(shelf) or {}
         if shelf not in names:
-            held = {name: value for name, value in held.items() if f"{shelf}.{name}" in names or name in names}
+            asked = names if shelf == OTHER else frozenset[str]()  # replica.has("state")
+            held = {name: value for name, value in held.items() if f"{shelf}.{name}" in names or name in asked}
         if held:
             some[shelf] = held
     return some

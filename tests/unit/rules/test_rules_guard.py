@@ -175,8 +175,8 @@ def test_patterns_count_for_the_names_of_fields() -> None:
         for value in (1, "CUST-123456"):
             assert _look(_replica({name: value}), policy) == (Stopped("customer number", "the name of a field"),)
     assert _look(_replica({"summary": "s", "custom.Severity": "High"}), policy) == ()
-    words = GuardPolicy(patterns=(Pattern(name="word", expression="^summary$|^labels$"),))
-    assert _look(_replica({"summary": "s", "labels": ["x"]}), words) == ()
+    words = GuardPolicy(patterns=(Pattern(name="word", expression="^summary$|^labels$|^links$"),))
+    assert _look(_replica({"summary": "s", "labels": ["x"], "links": []}), words) == ()
 
 
 def test_patterns_of_the_admin_are_looked_for_everywhere() -> None:

@@ -93,6 +93,15 @@ def test_a_map_of_the_empty_value_alone_lets_others_pass() -> None:
     assert map_outgoing(_step(values={"": "none"}), "High") == Mapped("High")
     assert map_incoming(_step(values={"": "Web"}), ["core"], _TEAMS) == Mapped(["Core"])
     assert map_incoming(_step(values={"": "Web"}), [], _TEAMS) == Mapped(["Web"])
+    made: list[str] = []
+
+    def create(name: str) -> str:
+        made.append(name)
+        return name
+
+    making = _step(values={"": "Web"}, otherwise="create")
+    assert map_incoming(making, ["core", "Shop"], _TEAMS, create=create) == Mapped(["Core", "Shop"])
+    assert made == ["Shop"]
     closed = _step(values={"": "Open", "New": "Open"})
     assert isinstance(map_incoming(closed, "Doing", _STATUS), LeftAlone)
 

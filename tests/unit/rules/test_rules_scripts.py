@@ -422,8 +422,9 @@ async def test_scripts_share_names_that_are_no_fields(engine: MontyEngine) -> No
             'log(replica.has("state"), replica.has("gone"), "state" in replica.other, replica.other["never"])\n'
         ),
     )
+    third = ScriptStep(name="Three", source='log(replica.has("state"), replica.has("gone"))\n')
     mapped = MappingStep(source="summary", target="kept")
-    ruleset = RuleSet(direction="outgoing", steps=(mapped, first, second))
+    ruleset = RuleSet(direction="outgoing", steps=(mapped, first, second, third))
     shared = await OutgoingRules(ruleset, version=1, engine=engine).evaluate(
         an_issue(project="SC", status="Open"), _context()
     )
@@ -432,7 +433,7 @@ async def test_scripts_share_names_that_are_no_fields(engine: MontyEngine) -> No
     assert {name: (origin.step, origin.line) for name, origin in shared.origins.items()} == {
         "kept": (2, 6), "state": (2, 1), "tags": (3, 1), "was": (3, 2),
     }  # fmt: skip
-    assert shared.log == ("true false true null",)
+    assert shared.log == ("true false true null", "true false")
 
 
 async def test_a_script_and_a_mapping_understand_each_other(engine: MontyEngine) -> None:
