@@ -125,8 +125,9 @@ async def test_the_history_and_diffs_of_two_versions_read_well(parties: Parties,
         in history
     )
     assert "    method: automatic became manual\n" in history
-    assert "and 4 lines more: accord rules diff Alice_to_Bob --old 2 --new 3 --direction outgoing" in history
-    assert max(map(len, history.splitlines())) <= 110
+    whole = "accord rules diff Alice_to_Bob --old 2 --new 3 --direction outgoing"
+    assert f"        and 4 lines more:\n          {whole}\n" in history
+    assert max(map(len, history.splitlines())) <= 80
     told = await said("rules", "diff", name, "--old", "2", "--new", "3", folder)
     assert "The incoming rules have no version 2 and version 3; they are left out." in told
     assert "scope, assignee: 'alice' became 'bob', 'accord'" in told
@@ -435,8 +436,8 @@ async def test_a_script_that_fails_is_told_with_step_line_and_log(parties: Parti
     await quiet(alice, bob)
     assert await alice.problems() == []
     twin = await alice.twin(key)
-    assert f"log: first {key} " in await said(alice, "status", key)
-    assert f"log: in {key} " in await said(bob, "status", twin)
+    assert f" log: first {key}\n" in await said(alice, "status", key)
+    assert f" log: in {key}\n" in await said(bob, "status", twin)
     await alice.person.edit(key, {"summary": "Zero"})
     await quiet(alice, bob)
     there = await said(bob, "errors", status=3)

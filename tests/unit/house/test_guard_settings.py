@@ -38,7 +38,7 @@ def test_patterns_are_written_with_name_and_expression(tmp_path: Path) -> None:
 
 def test_a_pattern_that_cannot_be_searched_for_is_refused_at_start(tmp_path: Path) -> None:
     """A pattern with look-around is an error of the settings, with its place, not a guard that looks for nothing."""
-    with pytest.raises(ConfigError, match=r"guard\.patterns\.0\.expression"):
+    with pytest.raises(ConfigError, match=r"guard\.patterns\.1\.expression"):
         folder_with(tmp_path, "[guard]\npatterns = [{ name = 'x', expression = '(?=a)' }]\n").settings()
 
 

@@ -89,7 +89,7 @@ def test_a_map_of_the_empty_value_alone_lets_others_pass() -> None:
     step = _step(values={"": "Open"}, otherwise=Default(default="Done"))
     assert map_incoming(step, None, _STATUS) == map_incoming(step, "", _STATUS) == Mapped("Open")
     assert map_incoming(step, "doing", _STATUS) == Mapped("Doing")
-    assert map_incoming(step, "Nowhere", _STATUS) == Mapped("Done")
+    assert map_incoming(step, "Nowhere", _STATUS) == Mapped("Done", "all")
     assert map_outgoing(_step(values={"": "none"}), "High") == Mapped("High")
     assert map_incoming(_step(values={"": "Web"}), ["core"], _TEAMS) == Mapped(["Core"])
     assert map_incoming(_step(values={"": "Web"}), [], _TEAMS) == Mapped(["Web"])
