@@ -36,7 +36,7 @@ async def test_comments_and_files_are_named_in_the_history_of_both_sides(parties
         ({"revision": 3, "fields": ["summary"], "items": ["comments"]}, "revision 3: summary, comments"),
         ({"revision": 3, "code": 0, "text": "It was applied."}, "revision 3: It was applied."),
         ({"reason": "out of scope"}, "out of scope"),
-        ({"revision": 2, "fields": [], "items": [], "log": ["hello"]}, "revision 2: log: hello"),
+        ({"revision": 2, "fields": [], "items": [], "log": ["hello"]}, "revision 2\nlog: hello"),
         ({"revision": 2, "fields": []}, "revision 2"),
         ({"field": "summary", "ours": "a"}, "field: summary; ours: a"),
     ],
