@@ -99,6 +99,7 @@ async def test_a_peer_that_dies_while_it_says_everything_again(
     await people.assert_all_is_there()
 
 
+@pytest.mark.soak  # eight whole recoveries, each begun twice: too long for every run
 @pytest.mark.parametrize("place", ["received: stored", "copies adopted", "settled", "recovered"])
 @pytest.mark.parametrize("who", ["Alice", "Bob"])
 async def test_a_node_that_is_put_back_once_more(parties: Parties, tmp_path: Path, who: str, place: str) -> None:
