@@ -21,7 +21,7 @@ class ReplicaMessage:
     message: IssueReplica
     content: Mapping[str, Any]
     changed: frozenset[str]
-    """Names of the fields that our people changed since what was sent before."""
+    """Names of the fields that differ from what was sent before."""
 
 
 def replica_message(names: Names, link: Link, issue: Issue, replica: Replica, *, applied: int = 0) -> ReplicaMessage:
