@@ -15,7 +15,7 @@ from node.errors import UsageError
 from node.store import connections
 from node.transport.crash import live_on
 from protocol.blob import CHUNK_BYTES
-from tests.support.mortal import Death, Killed
+from tests.support.dying import Death, Killed
 from tests.support.peers import PeerNode, paired, until
 
 SENDING = ["sending: sealed", "sending: stored", "sending: ready", "sending: answered", "sending: receipt stored"]
@@ -76,10 +76,10 @@ async def test_every_message_arrives_once_and_in_order(pair: Pair, side: str, pl
     mortal = pair.alice if side == "alice" else pair.bob
     await pair.die(mortal, death)
     await pair.alice.say(hers.id, *range(3))
-    await until(lambda: death.dead.is_set() or "sending: receipt stored" in death.seen or len(death.seen) > 2)
+    await until(lambda: death.happened.is_set() or "sending: receipt stored" in death.seen or len(death.seen) > 2)
     await pair.alice.say(hers.id, *range(3, 6))
     async with asyncio.timeout(20):
-        await death.dead.wait()
+        await death.happened.wait()
     await pair.bury(mortal)
     await pair.bob.say(his.id, 1, issue="b")
     pair.alice.transport.wake(hers.id)
@@ -109,7 +109,7 @@ async def test_a_file_arrives_whole(pair: Pair, side: str, place: str) -> None:
     await pair.bob.store.write(lambda tx: pair.bob.files.want(tx, his.id, digest))
     pair.bob.transport.wake(his.id)
     async with asyncio.timeout(20):
-        await death.dead.wait()
+        await death.happened.wait()
     await pair.bury(mortal)
     pair.bob.transport.wake(his.id, speak=True)
 
@@ -135,7 +135,7 @@ async def test_one_code_makes_one_connection(pair: Pair, side: str, place: str) 
     with contextlib.suppress(Killed, UsageError):
         await pair.bob.connections.accept(invited.code, project="SC")
     async with asyncio.timeout(20):
-        await death.dead.wait()
+        await death.happened.wait()
     await pair.bury(mortal)
     if not await pair.bob.store.read(connections.every):
         await pair.bob.connections.accept(invited.code, project="SC")
@@ -170,10 +170,10 @@ async def test_a_connection_is_closed_on_both_sides(pair: Pair, side: str, place
     await pair.alice.connections.close("Blue_to_Green")
 
     async def died() -> bool:
-        if place.startswith("closing") and not death.dead.is_set():
+        if place.startswith("closing") and not death.happened.is_set():
             with contextlib.suppress(Killed):
                 await pair.alice.transport.say_goodbye()
-        return death.dead.is_set()
+        return death.happened.is_set()
 
     await until(died)
     await pair.bury(mortal)

@@ -9,7 +9,7 @@ from tests.support.two_nodes import Party
 
 
 class Killed(asyncio.CancelledError):
-    """The node is dead; nothing in it may catch this, and no server takes it for a fault of a handler."""
+    """The node is dead. A cancellation, so that its server closes the connection at hand, as a dead one's system does."""
 
 
 class Death:
@@ -18,10 +18,13 @@ class Death:
     def __init__(self, place: str, nth: int = 1) -> None:
         self.place = place
         self._left = nth
+        self.seen: list[str] = []
         self.happened = asyncio.Event()
 
     def __call__(self, place: str) -> None:
         """Reach a place."""
+        if not self.happened.is_set():
+            self.seen.append(place)
         if place == self.place and not self.happened.is_set():
             self._left -= 1
             if self._left == 0:
