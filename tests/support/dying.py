@@ -9,7 +9,7 @@ from tests.support.two_nodes import Party
 
 
 class Killed(asyncio.CancelledError):
-    """The node is dead. A cancellation, so that its server closes the connection at hand, as a dead one's system does."""
+    """The node is dead. A cancellation: the server then closes the connection at hand, as the system does."""
 
 
 class Death:
