@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from node.errors import TrackerNotFound, UsageError
 from node.store import links
 from node.store.links import Link
-from node.sync.outgoing import begun_anew
 from node.sync.site import Party, Site
 from node.trackers.issue import Issue
 
@@ -58,7 +57,7 @@ async def link_for(site: Site, party: Party, issue: Issue) -> Link:
     """Return the link of an issue on a connection, or the one that a first sync would make."""
     link = await site.store.read(lambda tx: links.find(tx, party.id, issue_id=issue.id))
     if link is not None and link.state == links.ENDED:
-        return begun_anew(link)
+        return links.begun_anew(link)
     return link or Link(
         connection_id=party.id,
         issue_id=issue.id,

@@ -44,6 +44,14 @@ class Link:
     synced_ms: int | None = None
 
 
+def begun_anew(link: Link) -> Link:
+    """Return a link with nothing agreed on; its revisions go on, so that no message is said twice."""
+    return replace(
+        link, state=ACTIVE, born=False, twin=None, twin_key=None, twin_url=None, seen=0, sent=None,
+        sent_changed={}, edited={}, received=None, received_changed={}, draft={},
+    )  # fmt: skip
+
+
 _JSON = ("sent", "sent_changed", "edited", "received", "received_changed", "draft")
 _COLUMNS = (
     "connection_id", "issue_id", "issue_key", "handle", "born", "twin", "twin_key", "twin_url", "state", "revision",

@@ -30,9 +30,10 @@ from node.sync.content import FileDigest, content_of, replica_of
 from node.sync.contexts import incoming_context, outgoing_context
 from node.sync.endings import Endings, Settled, incoming_event
 from node.sync.job import Job
+from node.sync.locks import issue_lock
 from node.sync.merge import Conflict, Merged, merge, same
+from node.sync.our_edits import edited_here
 from node.sync.outcomes import Outcomes
-from node.sync.outgoing import edited_here, issue_lock
 from node.sync.plan import ISSUE_LINK, STATUS, TRANSITION, Operation, plan_create, plan_update, wishes
 from node.sync.plan_issue_links import plan_issue_links
 from node.sync.recovery import Recovery, depends, edited_since_backup, is_replay, recovered, settled_link

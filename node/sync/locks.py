@@ -27,3 +27,8 @@ class KeyedLocks:
                 del self._locks[key]
             else:
                 self._locks[key] = (lock, users - 1)
+
+
+def issue_lock(issue_id: str) -> str:
+    """Name the lock of one of our issues."""
+    return f"issue:{issue_id}"

@@ -16,7 +16,6 @@ from node.store.port import Transaction
 from node.store.restored import LEAP, Restored
 from node.store.steps import CREATE
 from node.sync.markers import marker_for
-from node.sync.outgoing import begun_anew
 from node.sync.site import Party, Site
 from node.trackers.issue import IssueRef
 from node.triggers.trigger import watched
@@ -102,7 +101,7 @@ class LostLinks:
             await self._part(tx, link, theirs)
             if link.twin not in {None, theirs}:
                 await links.forget_twin(tx, link.id)
-                await links.update(tx, begun_anew(link))
+                await links.update(tx, links.begun_anew(link))
             await links.set_state(tx, link.id, links.ACTIVE)
             await links.set_twin(tx, link.id, twin=theirs, key=message.replica.key, url=message.replica.url)
             return await links.by_id(tx, link.id)

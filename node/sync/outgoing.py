@@ -6,37 +6,33 @@ impossible by content, so every crash in here is survived by looking at the issu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from node.errors import AccordError, TrackerError, TrackerRefused
+from node.errors import AccordError, TrackerError
 from node.rules.explain import origins_to_json
-from node.rules.model import Origin, Shared, Skip
+from node.rules.model import Skip
 from node.rules.ruleset import is_visual
-from node.store import awaited, connections, history, inbox, links, outbox, problems, restored, shadows, steps
+from node.store import awaited, history, inbox, links, outbox, problems, restored, shadows, steps
 from node.store.errors import StoreError
 from node.store.history import Event
 from node.store.links import Link
 from node.store.port import Reader, Transaction
-from node.store.problems import Problem
 from node.store.shadows import Shadow
-from node.store.steps import Step
 from node.sync import last_look
-from node.sync.attempts import attempts_in, but_for_ours
-from node.sync.content import FileDigest, changed_items, content_of, differs, replica_of
+from node.sync.content import content_of, differs, replica_of
 from node.sync.contexts import outgoing_context
 from node.sync.copies import but_for_lost_copies
 from node.sync.leftovers import adopt_leftovers
-from node.sync.merge import same
-from node.sync.message import replica_message
+from node.sync.locks import issue_lock
+from node.sync.our_edits import but_for_our_own, edited_here, is_before_our_write
+from node.sync.outgoing_files import with_files
+from node.sync.queueing import Leaving, queue
 from node.sync.site import Party, Site
-from node.trackers.fields import field_values
 from node.trackers.issue import Issue
 from protocol.errors import ProtocolError
 from protocol.messages import Code, IssueRemoved, dump_message
-from protocol.replica import Replica
 
 
 class Sent(Enum):
@@ -60,15 +56,6 @@ class Left:
     reason: str = ""
     error: AccordError | None = None
     whole: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _MadeBy:
-    """Which version of the rules made a replica, and which of its steps let each field out."""
-
-    version: int
-    origins: Mapping[str, Origin]
-    log: tuple[str, ...] = ()
 
 
 RECOVERS = (
@@ -106,13 +93,13 @@ class Outgoing:
         """
         async with self._site.locks.hold(issue_lock(issue.id)):
             shadow = await self._site.store.read(lambda tx: shadows.read(tx, issue.id))
-            if shadow is not None and millis(issue) < shadow.updated_ms:
+            if shadow is not None and issue.updated_ms < shadow.updated_ms:
                 await self._site.store.write(also)
                 return []
             found, recovers = await self._site.store.read(lambda tx: _links_of(tx, issue.id))
             if recovers:
                 return [Left(await self._site.rules.party(found[0].connection_id), Sent.LATER, RECOVERS)]
-            if found and shadow is not None and _is_before_our_write(issue, shadow):
+            if found and shadow is not None and is_before_our_write(issue, shadow):
                 if patient:
                     party = await self._site.rules.party(found[0].connection_id)
                     return [Left(party, Sent.LATER, "the notice of our own write is on its way")]
@@ -135,8 +122,8 @@ class Outgoing:
         if any(link.sent is None and link.received is None for link, _ in looked):
             return  # its creation was not settled: what was created must be known to tell what was edited
         begun = await steps.on_issue(tx, issue.id)
-        seen = _but_for_our_own(issue, shadow, [one.step for one in begun])
-        await shadows.write(tx, seen, updated_ms=millis(issue))
+        seen = but_for_our_own(issue, shadow, [one.step for one in begun])
+        await shadows.write(tx, seen, updated_ms=issue.updated_ms)
         for link, one in looked:
             if one.error is not None or one.sent is Sent.LATER:
                 edited = dict.fromkeys(edited_here(shadow, seen), link.revision + 1)
@@ -183,7 +170,7 @@ class Outgoing:
                 return Left(party, Sent.LATER, RECOVERS)
             link = await self._site.store.read(lambda tx: links.find(tx, connection_id, issue_id=issue.id))
             shadow = await self._site.store.read(lambda tx: shadows.read(tx, issue.id))
-            if shadow is not None and (millis(issue) < shadow.updated_ms or _is_before_our_write(issue, shadow)):
+            if shadow is not None and (issue.updated_ms < shadow.updated_ms or is_before_our_write(issue, shadow)):
                 issue = await self._site.tracker.issue(issue.id)
             if link is not None and await self._has_lost_its_twin(link):
                 link = await self._anew(link)
@@ -202,7 +189,7 @@ class Outgoing:
 
     async def _anew(self, link: Link) -> Link:
         """Let a link begin again; what was made for the twin that is gone is forgotten."""
-        fresh = begun_anew(link)
+        fresh = links.begun_anew(link)
 
         async def work(tx: Transaction) -> None:
             await links.forget_twin(tx, link.id)
@@ -317,7 +304,7 @@ class Outgoing:
             await self._note_skip(link, rules.version, shared)
             return Left(party, Sent.SKIPPED, shared.reason)
         had = set() if force else {file["id"] for file in (link.sent or {}).get("attachments") or ()}
-        shared, files, left_out = await self._with_files(party, issue, shared, had)
+        shared, files, left_out = await with_files(site, party, issue, shared, had)
         replica = replica_of(
             issue, shared, handle=party.names.handle, files=files,
             url=site.browse_url(issue.key),
@@ -325,10 +312,15 @@ class Outgoing:
         if link.id and not force and not differs(link.sent, content_of(replica)):
             return Left(party, Sent.UNCHANGED, whole=not left_out)
         last_look.refuse(replica, shared=shared, issue=issue, ruleset=rules.ruleset, policy=site.guard)
-        made_by = _MadeBy(rules.version, shared.origins, shared.log)
-        queued = await self._queue(
-            party, link, issue, shadow, replica, made_by, files.values(), left_out, recovers=recovers
+        leaving = Leaving(
+            replica=replica,
+            rule_version=rules.version,
+            origins=shared.origins,
+            log=shared.log,
+            files=list(files.values()),
+            left_out=left_out,
         )
+        queued = await queue(site, party, link, issue, shadow, leaving, recovers=recovers)
         if not queued:
             return Left(party, Sent.LATER, RECOVERS)
         site.wake_sender(party.id)
@@ -364,198 +356,7 @@ class Outgoing:
         )
         await self._site.store.write(lambda tx: history.add(tx, event))
 
-    async def _queue(
-        self,
-        party: Party,
-        link: Link,
-        issue: Issue,
-        shadow: Shadow | None,
-        replica: Replica,
-        made_by: _MadeBy,
-        files: Iterable[FileDigest],
-        left_out: list[AccordError],
-        *,
-        recovers: bool,
-    ) -> bool:
-        """Put a replica into the outbox; False where a restore was noticed since it was made, or is over."""
-        site, now = self._site, self._site.clock.now_ms()
-        applied = await site.store.read(lambda tx: outbox.applied(tx, link.id)) if link.id else 0
-        made = replica_message(party.names, link, issue, replica, applied=applied)
-        message, content, changed = made.message, made.content, made.changed
-        revision = message.revision
-        payload = dump_message(message)
-        ours = {*edited_here(shadow, issue), *_made_from(changed, made_by.origins, link)}
-        edited = {**link.edited, **dict.fromkeys(ours, revision)}
-        after = replace(
-            link, issue_key=issue.key, revision=revision, sent=content, sent_changed=message.changed, edited=edited,
-            synced_ms=now,
-        )  # fmt: skip
-
-        async def work(tx: Transaction) -> bool:
-            if await restored.waits(tx, party.id) is not recovers:
-                return False
-            stored = after
-            if link.id:
-                await links.update(tx, after)
-            else:
-                stored = await links.insert(tx, after)
-            if shadow is None:
-                await shadows.write(tx, issue, updated_ms=millis(issue))
-            await connections.set_synced(tx, party.id, now)
-            await outbox.enqueue(
-                tx,
-                connection_id=party.id,
-                link_id=stored.id,
-                mid=message.mid,
-                kind=message.t,
-                payload=payload,
-                revision=revision,
-                rule_version=made_by.version,
-                now_ms=now,
-            )
-            for digest in files:
-                await site.files.offer(tx, party.id, digest)
-            await history.add(
-                tx,
-                Event(
-                    connection_id=party.id,
-                    link_id=stored.id,
-                    at_ms=now,
-                    direction=history.OUT,
-                    event="sent",
-                    rule_version=made_by.version,
-                    detail={
-                        "revision": revision,
-                        "fields": sorted(changed),
-                        "items": changed_items(link.sent, content),
-                        "log": list(made_by.log),
-                    },
-                    origins=origins_to_json(made_by.origins),
-                ),
-            )
-            for error in left_out:
-                await problems.report(
-                    tx,
-                    Problem(
-                        connection_id=party.id, stage=problems.FILE, ref=stored.id, issue_key=issue.key,
-                        code=type(error).__name__, message=error.message, advice=error.advice,
-                    ),
-                    now_ms=now,
-                )  # fmt: skip
-            if not left_out:
-                await problems.close(tx, stage=problems.FILE, ref=stored.id)
-            return True
-
-        site.crash_point("before queueing")
-        queued = await site.store.write(work)
-        site.crash_point("queued")
-        return queued
-
-    async def _with_files(
-        self, party: Party, issue: Issue, shared: Shared, had: AbstractSet[str]
-    ) -> tuple[Shared, Mapping[str, FileDigest], list[AccordError]]:
-        """Fetch files that the peer was not offered yet; one that cannot be had is left out and told, the rest goes.
-
-        ``had`` are the handles of files that the peer was offered before.
-        """
-        if not shared.attachments:
-            return shared, {}, []
-        site = self._site
-        wanted = {file.id for file in shared.attachments}
-        known = await site.store.read(lambda tx: shadows.file_digests(tx, sorted(wanted)))
-        digests: dict[str, FileDigest] = {}
-        left_out: list[AccordError] = []
-        for attachment in issue.attachments:
-            if attachment.id not in wanted:
-                continue
-            digest = known.get(attachment.id)
-            offered = party.names.handle("attachment", attachment.id) in had
-            if digest is None or not (offered or await site.files.has_outgoing(party.id, digest.sha256)):
-                path = site.files.temporary()
-                try:
-                    if attachment.size > site.max_file:
-                        raise TrackerRefused(
-                            f"The file {attachment.name!r} of {issue.key} is larger than {site.max_file:,} bytes, "
-                            "the most that this node sends.",
-                            advice="Share it another way, or raise the limit in the node's settings.",
-                        )
-                    await site.tracker.download(attachment, path, limit=site.max_file)
-                    digest = await site.files.keep(party.id, path)
-                except TrackerError as error:
-                    if error.temporary:
-                        raise
-                    left_out.append(error)
-                    continue
-                finally:
-                    path.unlink(missing_ok=True)
-                found = digest
-
-                async def remember(tx: Transaction, file: str = attachment.id, found: FileDigest = found) -> None:
-                    await shadows.put_file_digest(tx, file, found)
-
-                await site.store.write(remember)
-            digests[attachment.id] = digest
-        attachments = tuple(file for file in shared.attachments if file.id in digests)
-        return replace(shared, attachments=attachments), digests, left_out
-
 
 async def _links_of(tx: Reader, issue_id: str) -> tuple[list[Link], bool]:
     """Return the links of an issue, and whether one of their connections recovers from a restore."""
     return await links.of_issue(tx, issue_id), await restored.waits_on_issue(tx, issue_id)
-
-
-def _is_before_our_write(issue: Issue, shadow: Shadow) -> bool:
-    """Tell whether a notice may show the issue as it was before our last write: then only a fresh read is true.
-
-    Notices are made before or after a write, and arrive whenever. One that does not show what we wrote is either old,
-    or somebody has changed it since; taking the first for the second would send the peer's change back undone.
-    """
-    shown = field_values(issue)
-    return any(not same(shown.get(name), value) for name, value in shadow.pending.items())
-
-
-def _but_for_our_own(issue: Issue, shadow: Shadow | None, begun: Sequence[Step]) -> Issue:
-    """Leave out what calls of ours may have made whose results are not known: it is no doing of our people.
-
-    Of files nothing is taken over then, since only their absence from the shadow tells ours from those of others.
-    """
-    if shadow is None or not begun:
-        return issue
-    issue, _ = but_for_ours(issue, shadow.issue, attempts_in(begun))
-    return replace(issue, attachments=shadow.issue.attachments)
-
-
-def edited_here(shadow: Shadow | None, issue: Issue) -> list[str]:
-    """Name the fields that people changed here: our own writes are in the shadow already."""
-    if shadow is None:
-        return []
-    before, after = field_values(shadow.issue), field_values(issue)
-    return [name for name in {*before, *after} if not same(before.get(name), after.get(name))]
-
-
-def _made_from(changed: AbstractSet[str], origins: Mapping[str, Origin], link: Link) -> set[str]:
-    """Name our fields from which changed fields of a replica were made: both sides must judge a conflict alike.
-
-    Nothing was changed in the first replica of a link.
-    """
-    if link.sent is None:
-        return set()
-    return {source for name in changed if name in origins for source in origins[name].sources}
-
-
-def begun_anew(link: Link) -> Link:
-    """Return a link with nothing agreed on; its revisions go on, so that no message is said twice."""
-    return replace(
-        link, state=links.ACTIVE, born=False, twin=None, twin_key=None, twin_url=None, seen=0, sent=None,
-        sent_changed={}, edited={}, received=None, received_changed={}, draft={},
-    )  # fmt: skip
-
-
-def issue_lock(issue_id: str) -> str:
-    """Name the lock of one of our issues."""
-    return f"issue:{issue_id}"
-
-
-def millis(issue: Issue) -> int:
-    """Return the tracker's time of an issue's state in milliseconds."""
-    return round(issue.updated.timestamp() * 1000)

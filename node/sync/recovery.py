@@ -29,8 +29,9 @@ from node.sync.copies import adopt_copies
 from node.sync.endings import Settled
 from node.sync.issue_links import issue_link_marker
 from node.sync.job import Job
+from node.sync.locks import issue_lock
 from node.sync.lost_links import LostLinks
-from node.sync.outgoing import edited_here, issue_lock, millis
+from node.sync.our_edits import edited_here
 from node.sync.plan import ISSUE_LINK, AddIssueLink, wishes
 from node.sync.recovering import Recovered, agreed_content, recover_fields
 from node.sync.site import Site
@@ -80,7 +81,7 @@ class Recovery:
             holds = field_values(issue)
             _, ours = but_for_ours(issue, before, attempts_in(begun.values()))
             before = with_fields(before, {name: holds[name] for name in ours})
-        return replace(job, ours=Shadow(issue, millis(issue)), before=before)
+        return replace(job, ours=Shadow(issue, issue.updated_ms), before=before)
 
     async def with_copies(self, job: Job, draft: Draft) -> Job:
         """Remember the copies on our issue, those of what the peer has removed as well."""

@@ -125,6 +125,11 @@ class Issue:
     complete: bool = True
     """Whether comments, attachments and worklogs are all here (a page may have been cut)."""
 
+    @property
+    def updated_ms(self) -> int:
+        """The tracker's time of this state, in milliseconds since 1970 UTC."""
+        return round(self.updated.timestamp() * 1000)
+
 
 @dataclass(frozen=True, slots=True)
 class IssueRef:

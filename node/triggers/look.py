@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from node.store import changes
 from node.store.changes import StoredChange
-from node.sync.outgoing import millis
 from node.trackers.base import Change
 from node.trackers.issue import Issue
 
@@ -64,7 +63,7 @@ def join(look: Look | None, row: StoredChange, change: Change) -> Look:
     if look is None:
         return Look(change.issue_id, (row,), change.issue, change.deleted)
     issue = look.issue
-    if change.issue is not None and (issue is None or millis(change.issue) >= millis(issue)):
+    if change.issue is not None and (issue is None or change.issue.updated_ms >= issue.updated_ms):
         issue = change.issue
     if change.issue is None and not change.deleted:
         issue = None  # something happened that the notice does not show: ask

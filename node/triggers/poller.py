@@ -20,7 +20,6 @@ from node.store import changes, cursors, links, problems, shadows
 from node.store.engine import Store
 from node.store.port import Reader, Transaction
 from node.store.problems import Problem
-from node.sync.outgoing import millis
 from node.trackers.base import Tracker
 from node.trackers.issue import Issue
 
@@ -220,7 +219,7 @@ class Poller:
                 except TrackerNonsense as error:
                     round_.trouble.append(f"issue {str(raw.get('key'))[:64]}: {error.message}")
                     continue
-                round_.newest = max(round_.newest, millis(issue))
+                round_.newest = max(round_.newest, issue.updated_ms)
                 fresh.append((issue, raw))
             round_.found += await self._store_new(fresh)
             cursor = page.next
@@ -238,7 +237,7 @@ class Poller:
     async def _store_new(self, page: Sequence[tuple[Issue, Mapping[str, Any]]]) -> int:
         """Store what is linked and newer than its shadow, and what may enter sync by itself."""
         issues = {issue.id: issue for issue, _ in page}
-        times = {issue_id: millis(issue) for issue_id, issue in issues.items()}
+        times = {issue_id: issue.updated_ms for issue_id, issue in issues.items()}
         entered = await self._entered()
         now = self._clock.now_ms()
 
