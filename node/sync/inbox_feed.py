@@ -95,7 +95,7 @@ class InboxFeed:
     async def _wait_for_files(self, row: Received) -> None:
         now = self._site.clock.now_ms()
         late = AccordError(
-            f"{len(self._incoming.missing.get((row.connection_id, row.issue or ''), ()))} files of this issue have not "
+            f"{self._incoming.files.missing(row.connection_id, row.issue or '')} files of this issue have not "
             "come from the other side yet; the issue waits for them.",
             advice="Ask the other side's admin whether the files are still there, or skip this state of the issue.",
         )
@@ -123,21 +123,16 @@ class InboxFeed:
     def received(self) -> None:
         """Messages or files have come in: look for rows that can go on."""
         self.crew.wake()
-        if self._incoming.missing and (self._looking is None or self._looking.done()):
+        if self._incoming.files.awaited and (self._looking is None or self._looking.done()):
             self._looking = asyncio.create_task(self._wake_complete(), name="files for the inbox")
-        elif self._incoming.missing:
+        elif self._incoming.files.awaited:
             self._look_again = True
 
     async def _wake_complete(self) -> None:
         """Make the rows of those issues due whose files are all here."""
         while True:
             self._look_again = False
-            complete: list[tuple[int, str]] = []
-            for issue, digests in list(self._incoming.missing.items()):
-                if all([await self._site.files.arrived(issue[0], sha256) for sha256 in digests]):
-                    complete.append(issue)
-            for issue in complete:
-                self._incoming.missing.pop(issue, None)
+            complete = await self._incoming.files.take_complete()
             if complete:
                 await self._site.store.write(partial(inbox.make_due, issues=tuple(complete)))
                 self.crew.wake()

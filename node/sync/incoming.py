@@ -7,17 +7,13 @@ its reason, for a person; it stops nothing else.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
 
-from node.errors import RuleError, TrackerError, TrackerNotFound, TrackerRefused
+from node.errors import RuleError, TrackerError, TrackerNotFound
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Refused, Skip
-from node.store import awaited, connections, history, inbox, links, shadows, steps
+from node.store import awaited, history, inbox, links, shadows, steps
 from node.store.inbox import Received
 from node.store.links import Link
 from node.store.port import Transaction
@@ -25,23 +21,22 @@ from node.store.restored import Restored
 from node.store.shadows import Shadow
 from node.sync.apply import Applied, Applier, Target
 from node.sync.attempts import attempts_in, but_for_ours
-from node.sync.believed import believed, with_items, without
-from node.sync.content import FileDigest, content_of, replica_of
-from node.sync.contexts import incoming_context, outgoing_context
+from node.sync.contexts import incoming_context
 from node.sync.endings import Endings, Settled, incoming_event
+from node.sync.incoming_files import IncomingFiles
 from node.sync.job import Job
+from node.sync.judgement import judged, recovered
 from node.sync.locks import issue_lock
-from node.sync.merge import Conflict, Merged, merge, same
+from node.sync.merge import Merged
 from node.sync.our_edits import edited_here
 from node.sync.outcomes import Outcomes
-from node.sync.plan import ISSUE_LINK, STATUS, TRANSITION, Operation, plan_create, plan_update, wishes
+from node.sync.plan import ISSUE_LINK, Operation, plan_create, plan_update, wishes
 from node.sync.plan_issue_links import plan_issue_links
-from node.sync.recovery import Recovery, depends, edited_since_backup, is_replay, recovered, settled_link
+from node.sync.recovery import Recovery, is_replay
+from node.sync.settling import Settling
 from node.sync.site import Party, Site
 from node.sync.twins import AskedTwins
-from node.trackers.fields import field_values, with_fields
-from node.trackers.issue import Issue, IssueRef, Value
-from node.triggers.echo import adopt
+from node.trackers.issue import IssueRef
 from protocol.messages import (
     Code,
     IssueRemoved,
@@ -61,10 +56,8 @@ class Incoming:
         self._endings = Endings(site)
         self.recovery = Recovery(site)
         self._outcomes = Outcomes(site, self._endings, self.recovery)
-        self._in_use: Counter[tuple[int, str]] = Counter()
-        """(Connection, digest) of files to how many issues are just being given them: the last one lets go."""
-        self.missing: dict[tuple[int, str], frozenset[str]] = {}
-        """(Connection, the peer's issue) to the digests of the files that it waits for; a hint, lost at a restart."""
+        self.files = IncomingFiles(site)
+        self._settling = Settling(site, self._endings, self.recovery, self.files)
 
     async def settle(self, row: Received) -> Settled:
         """Settle one message, or the newest about the same issue in its place.
@@ -211,15 +204,10 @@ class Incoming:
                 return await self._settle_replica(job.row, message)  # it has a link now
         elif job.restored is not None:
             job = await self.recovery.with_copies(job, draft)
-        files = {(job.party.id, file.blob) for file in draft.attachments or ()}
-        self._in_use.update(files)
-        try:
-            if await self._wait_for_files(job, draft):
+        with self.files.in_use(job.party, draft):
+            if await self.files.must_wait(job, draft):
                 return Settled.FILES
             return await self._write(job, draft, rules.version, stack)
-        finally:
-            self._in_use.subtract(files)
-            self._in_use = +self._in_use
 
     async def _write(self, job: Job, draft: Draft, rule_version: int, stack: AsyncExitStack) -> Settled:
         site, message = self._site, job.message
@@ -232,7 +220,7 @@ class Incoming:
             merged, stay = found.merged, found.ours
             operations = plan_update(draft, merged.write, job.items)
         else:
-            merged = self._merge(job, job.link, job.ours.issue, draft)
+            merged = judged(job, job.link, job.ours.issue, draft)
             operations = plan_update(draft, merged.write, job.items)
         operations += await self._plan_issue_links(job, draft)
 
@@ -250,7 +238,7 @@ class Incoming:
             ),
             operations,
             applied,
-            link=lambda tx, ref: self._store_link(tx, job, draft, ref),
+            link=lambda tx, ref: self._settling.store_link(tx, job, draft, ref),
             guard=guard,
             ours=job.ours.issue if job.ours else None,
         )
@@ -259,51 +247,7 @@ class Incoming:
             link_id = target.link_id
             link = await site.store.read(lambda tx: links.by_id(tx, link_id))
             job = replace(job, link=link, restored=None)
-        return await self._commit(job, draft, merged, applied, rule_version, stay)
-
-    def _merge(self, job: Job, link: Link, ours: Issue, draft: Draft) -> Merged:
-        message = job.message
-        known = {} if _counts_again(link, job) else link.received_changed
-        fresh = {name for name, revision in message.changed.items() if revision > known.get(name, 0)}
-        before = (link.received or {}).get("replica", {}).get("fields", {})
-        news = fresh | {name for name in before if name not in message.replica.fields}
-        wanted = wishes(draft)
-        touched = {name for name in wanted if depends(draft, name, news)}
-        # What their people never changed came from us: it is no wish of theirs, even when it is new to our rules.
-        given_back = {
-            name: value
-            for name, value in wanted.items()
-            if name not in link.draft and not depends(draft, name, set(message.changed))
-        }
-        last_seen = (link.received or {}).get("seen", 0)
-        seen = max(message.seen, last_seen)  # what it had seen is in its tracker, even where its node forgot it
-        holds = field_values(ours)
-        if job.again:  # nobody there changed anything, so what our people changed since stays
-            touched |= {name for name in wanted if same(holds.get(name), link.draft.get(name))}
-        edited = job.unseen | {
-            name
-            for name, revision in link.edited.items()
-            # What has not been sent and is what they asked for last is no edit of ours that they could overlook.
-            if revision > seen and not (revision > link.revision and _is_as_asked(link, name, holds))
-        }
-        overtaken = {name for name, revision in link.edited.items() if revision > last_seen}
-        asked = {**given_back, **link.draft}
-        if link.sent is None:
-            asked.update(job.ours.pending if job.ours else {})  # what it was created with
-        else:
-            overtaken |= job.unseen
-        merged = merge(
-            wanted,
-            holds,
-            asked=asked,
-            touched=touched,
-            overtaken=overtaken,
-            edited=edited,
-            ours_wins=job.party.inviter,
-        )
-        lost = {conflict.field for conflict in merged.conflicts if conflict.ours_won}
-        again = {name: wanted[name] for name in job.attempted if name in wanted and name not in lost}
-        return replace(merged, write={**merged.write, **again})
+        return await self._settling.commit(job, draft, merged, applied, rule_version, stay)
 
     async def _plan_issue_links(self, job: Job, draft: Draft) -> list[Operation]:
         """Plan links to issues that are linked on this connection; those that are not are awaited."""
@@ -327,223 +271,6 @@ class Incoming:
             begun=frozenset(key.removeprefix(prefix) for key in begun if key.startswith(prefix)),
         )
 
-    async def _wait_for_files(self, job: Job, draft: Draft) -> bool:
-        """Ask for the bytes of files that we want and do not have; True while some are missing."""
-        site = self._site
-        known = {item.handle for item in job.items if item.kind == "attachment"}
-        missing = [
-            FileDigest(file.blob, file.size)
-            for file in draft.attachments or ()
-            if file.handle not in known and await site.files.arrived(job.party.id, file.blob) is None
-        ]
-        waiting = (job.party.id, job.message.replica.issue)
-        self.missing.pop(waiting, None)
-        if not missing:
-            return False
-
-        async def work(tx: Transaction) -> None:
-            for digest in missing:
-                await site.files.want(tx, job.party.id, digest)
-
-        await site.store.write(work)
-        self.missing[waiting] = frozenset(digest.sha256 for digest in missing)
-        site.ask_peer(job.party.id)
-        return True
-
-    async def _store_link(self, tx: Transaction, job: Job, draft: Draft, ref: IssueRef) -> int:
-        """Link the issue that was just created; what it holds is believed from now on."""
-        now = self._site.clock.now_ms()
-        if await links.find(tx, job.party.id, issue_id=ref.id) is not None:
-            raise TrackerRefused(
-                f"Our Jira gave the new issue {ref.key} the internal number ({ref.id}) of one that was in sync before.",
-                advice="Was Jira restored, or set up anew? Close this connection then, and pair again.",
-            )
-        link = await links.insert(
-            tx,
-            Link(
-                connection_id=job.party.id,
-                issue_id=ref.id,
-                issue_key=ref.key,
-                handle=job.party.names.handle("issue", ref.id),
-                born=True,
-                twin=job.message.replica.issue,
-                twin_key=job.message.replica.key,
-                twin_url=job.message.replica.url,
-                created_ms=now,
-            ),
-        )
-        expected = {name: value for name, value in draft.fields.items() if name != STATUS and value is not None}
-        await shadows.write(tx, believed(draft, ref, now), updated_ms=0, pending=expected)
-        return link.id
-
-    async def _commit(
-        self, job: Job, draft: Draft, merged: Merged, applied: Applied, rule_version: int, stay: frozenset[str]
-    ) -> Settled:
-        """Store in one transaction what was applied, what the peer now knows of us, and what to answer.
-
-        Where the tracker refused a part, the row is held for a person; a retry finds what is still to be done.
-        """
-        site, now, link, message = self._site, self._site.clock.now_ms(), job.link, job.message
-        if link is None:
-            raise AssertionError("an applied replica has a link")
-        items = await site.store.read(lambda tx: links.items(tx, link.id))
-        shadow = await site.store.read(lambda tx: shadows.read(tx, link.issue_id)) or job.ours
-        moved = {*applied.written, *edited_since_backup(job, shadow)}
-        shadow = shadow if job.restored is None else job.ours  # nobody will tell of what changed since the backup
-        # What people changed unseen is left out of all that follows, so that the notice of it still finds a change.
-        before = shadow.issue if shadow else None
-        after = with_items(with_fields(before, applied.written), draft, items) if before else None
-        if link.sent is None:  # the issue came into being by the peer's wish
-            before, after = None, await self._as_born(job.party, link, after, frozenset(draft.fields))
-        holds = field_values(after) if after else {}
-        sent, key = await self._adopted(job.party, link, before, after, frozenset(applied.written))
-        others = [
-            one
-            for one in await site.store.read(lambda tx: links.of_issue(tx, link.issue_id))
-            if one.id != link.id and moved
-        ]
-        settled = replace(
-            link,
-            seen=message.revision,
-            sent=sent,
-            received={
-                "row": job.row.id,
-                "revision": message.revision,
-                "seen": max(message.seen, (link.received or {}).get("seen", 0)),
-                "replica": message.replica.model_dump(mode="json"),
-            },
-            received_changed=dict(message.changed),
-            draft={
-                name: value
-                for name, value in {**without(link.draft, TRANSITION), **wishes(draft)}.items()
-                if name not in merged.write
-                or (name in holds and same(holds[name], value))
-                or (name == TRANSITION and name in applied.written)
-            },
-            synced_ms=now,
-        )
-        if job.restored is not None and after is not None:
-            out = await self._out_now(job.party, link, after)
-            settled = settled_link(link, settled, message, out=out, wanted=wishes(draft), ours=stay)
-
-        async def work(tx: Transaction) -> None:
-            await connections.set_synced(tx, job.party.id, now)
-            await links.update(tx, settled)
-            await links.set_twin(
-                tx, link.id, twin=message.replica.issue, key=message.replica.key, url=message.replica.url
-            )
-            await steps.end(tx, job.party.id, message.replica.issue, steps.FIELDS)
-            for other in others:
-                edited = {**other.edited, **dict.fromkeys(moved, other.revision + 1)}
-                await links.update(tx, replace(other, edited=edited))
-            if shadow is not None and after is not None:
-                pending = {**shadow.pending, **without(applied.written, TRANSITION)}
-                await shadows.write(tx, after, updated_ms=shadow.updated_ms, pending=pending)
-            await self.recovery.settling(tx, job, link)
-            for conflict in merged.conflicts:
-                await history.add(tx, incoming_event(job.row, link, now, "conflict", _told(conflict), rule_version))
-            detail = _told_applied(message.revision, draft, applied)
-            applied_event = incoming_event(job.row, link, now, "applied", detail, rule_version)
-            await history.add(tx, replace(applied_event, origins=origins_to_json(draft.origins)))
-            if applied.refused:
-                await self._endings.hold_row(tx, job, applied.refused, show_key=key)
-            else:
-                await self._endings.end_row(
-                    tx, job.row, job.party, Code.APPLIED, issue=link.handle, key=link.issue_key if key else None
-                )
-                await awaited.remember(tx, job.party.id, message.replica.issue, job.asked.missing)
-            await awaited.arrived(tx, job.party.id, [message.replica.issue, message.replica.key])
-
-        site.crash_point("before settling")
-        await site.store.write(work)
-        site.crash_point("settled")
-        site.wake_sender(job.party.id)
-        self.recovery.settled(job)
-        if applied.refused:
-            return Settled.HELD
-        await self._release(job.party, draft)
-        return Settled.DONE
-
-    async def _release(self, party: Party, draft: Draft) -> None:
-        """Let go of files that are in our tracker now, unless another issue is just being given them."""
-        for file in draft.attachments or ():
-            if self._in_use[party.id, file.blob] == 1:
-                await self._site.files.release(party.id, file.blob)
-
-    async def _as_born(self, party: Party, link: Link, issue: Issue | None, given: AbstractSet[str]) -> Issue | None:
-        """Return a new issue with what our tracker filled in by itself, if our rules let any of that out (1 call).
-
-        Nobody here chose those values: known from the beginning, they are no change that would go to the peer.
-        """
-        try:
-            out = await self._fields_out(party, link, issue) if issue is not None else None
-        except RuleError:
-            return issue
-        if issue is None or out is None:
-            return issue
-        content, origins = out
-        sources = [origins[name].sources if name in origins else frozenset() for name in content["fields"]]
-        if all(one and one <= given for one in sources):
-            return issue
-        believed_values = field_values(issue)
-        shown = await self._site.tracker.issue(link.issue_id)
-        return with_fields(shown, {name: value for name, value in believed_values.items() if name in given})
-
-    async def _adopted(
-        self,
-        party: Party,
-        link: Link,
-        before: Issue | None,
-        after: Issue | None,
-        written: frozenset[str],
-    ) -> tuple[Mapping[str, Any] | None, bool]:
-        """Return what the peer is taken to know of us after our write, and whether our rules show our keys."""
-        if after is None:
-            return link.sent, False
-        try:
-            old = await self._fields_out(party, link, before) if before is not None else None
-            new = await self._fields_out(party, link, after)
-        except RuleError:
-            # Our outgoing rules fail on this issue: the change feed will say so when the webhook arrives.
-            return link.sent, False
-        if new is None:
-            return link.sent, False
-        content, origins = new
-        if before is None:
-            origins = {}  # of an issue that has just been made, everything
-        sent = adopt(link.sent, old[0] if old else None, content, written=written, origins=origins)
-        return sent, content.get("key") is not None
-
-    async def _out_now(
-        self, party: Party, link: Link, issue: Issue
-    ) -> tuple[Mapping[str, Any], Mapping[str, Origin]] | None:
-        try:
-            return await self._fields_out(party, link, issue)
-        except RuleError:
-            return None  # the look that follows says so
-
-    async def _fields_out(
-        self, party: Party, link: Link, issue: Issue
-    ) -> tuple[Mapping[str, Any], Mapping[str, Origin]] | None:
-        """Return what our outgoing rules would let out of these fields; collections play no part in an echo."""
-        rules = await self._site.rules.outgoing(party.id)
-        context = await outgoing_context(self._site, party, link)
-        shared = await rules.evaluate(
-            issue,
-            # Links are fields of a replica, so of them it has to be known which are our own.
-            replace(context, own_items=frozenset(item for item in context.own_items if item[0] == ISSUE_LINK)),
-        )
-        if isinstance(shared, Skip):
-            return None
-        bare = replace(
-            shared,
-            comments=None if shared.comments is None else (),
-            attachments=None if shared.attachments is None else (),
-            worklogs=None if shared.worklogs is None else (),
-        )
-        replica = replica_of(issue, bare, handle=lambda _kind, local: local, files={})
-        return content_of(replica), shared.origins
-
     async def _skip(self, job: Job, skip: Skip, rule_version: int) -> Settled:
         row, link = job.row, job.link
 
@@ -562,41 +289,12 @@ class Incoming:
         return Settled.DONE
 
 
-def _counts_again(link: Link, job: Job) -> bool:
-    """Tell whether revisions do not rise, in another message: its peer was restored, and all that it says is news."""
-    last = link.received
-    return last is not None and job.row.id != last.get("row") and job.message.revision <= last["revision"]
-
-
 def _as_error(part: Refused) -> RuleError:
     place = part.origin or Origin(0)
     return RuleError(part.message, step=place.step or None, line=place.line, advice=part.advice)
-
-
-def _is_as_asked(link: Link, name: str, holds: Mapping[str, Value]) -> bool:
-    return name in link.draft and same(holds.get(name), link.draft[name])
 
 
 def _begins_anew(message: IssueReplica) -> bool:
     """Tell whether the peer brings an issue in again after its link had ended, and knows of no twin."""
     fresh = all(revision == message.revision for revision in message.changed.values())
     return message.twin is None and message.seen == 0 and fresh
-
-
-def _told_applied(revision: int, draft: Draft, applied: Applied) -> dict[str, Any]:
-    told = {
-        "revision": revision,
-        "fields": sorted(applied.written),
-        "items": sorted(applied.items),
-        "log": list(draft.log),
-    }
-    return {**told, "created": list(applied.made)} if applied.made else told
-
-
-def _told(conflict: Conflict) -> dict[str, Value]:
-    return {
-        "field": conflict.field,
-        "ours": conflict.ours,
-        "theirs": conflict.theirs,
-        "kept": "ours" if conflict.ours_won else "theirs",
-    }

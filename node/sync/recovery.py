@@ -32,8 +32,8 @@ from node.sync.job import Job
 from node.sync.locks import issue_lock
 from node.sync.lost_links import LostLinks
 from node.sync.our_edits import edited_here
-from node.sync.plan import ISSUE_LINK, AddIssueLink, wishes
-from node.sync.recovering import Recovered, agreed_content, recover_fields
+from node.sync.plan import ISSUE_LINK, AddIssueLink
+from node.sync.recovering import agreed_content
 from node.sync.site import Site
 from node.sync.step_keys import issue_link_key
 from node.trackers.fields import field_values, with_fields
@@ -214,27 +214,6 @@ def is_replay(row: Received, state: Restored) -> bool:
 
 def _is_late(job: Job) -> bool:
     return job.restored is not None and not job.restored.waits
-
-
-def recovered(job: Job, link: Link, draft: Draft) -> Recovered:
-    """Decide about the fields of an issue that recovers."""
-    message = job.message
-    applied = max(message.applied, (link.received or {}).get("revision", 0))
-    news = {name for name, revision in message.changed.items() if revision > applied}
-    wanted = wishes(draft)
-    return recover_fields(
-        wanted,
-        field_values(job.ours.issue) if job.ours is not None else {},
-        before=field_values(job.before) if job.before is not None else None,
-        edited={name for name, revision in link.edited.items() if revision > message.seen},
-        changed_there={name for name in wanted if depends(draft, name, news)},
-    )
-
-
-def depends(draft: Draft, name: str, sources: AbstractSet[str]) -> bool:
-    """Tell whether a wanted field was made from any of these; a script's may have been made from all."""
-    origin = draft.origins.get(name, Origin(0))
-    return bool(sources if not origin.sources else origin.sources & sources)
 
 
 def edited_since_backup(job: Job, known: Shadow | None) -> list[str]:
