@@ -10,19 +10,21 @@ Read these files in this order and you have followed one issue through the house
 1.  ``triggers/webhook.py`` and ``triggers/poller.py``: a change is seen, and stored before it is answered.
 2.  ``triggers/change_feed.py``, ``triggers/trigger.py``: many notices become one look at one issue; what fails stays
     (``triggers/setbacks.py``), and so does what a person asked for and could not have yet.
-3.  ``sync/outgoing.py``: the issue's newest state, on each of its connections: has anything to be sent?
+3.  ``sync/outgoing.py``, ``sync/our_edits.py``: the issue's newest state, on each of its connections: what of it is
+    our people's doing, and has anything to be sent?
 4.  ``rules/outgoing.py``: what leaves, and nothing else.
 5.  ``sync/content.py``, ``sync/last_look.py``: the replica, whether it differs from what the peer knows, and the guard.
-6.  ``store/outbox.py``: link, replica and message in one transaction. Commit, then speak.
+6.  ``sync/queueing.py``, ``store/outbox.py``: link, replica and message in one transaction. Commit, then speak.
 7.  ``transport/sender.py``, ``transport/outgoing.py``: one loop per peer seals in order and sends.
 8.  ``transport/server.py``, ``transport/receive.py``: verify, open, store in the inbox, sign the receipt.
 9.  ``sync/inbox_feed.py``, ``sync/incoming.py``: settle one issue's messages, one after the other.
 10. ``rules/incoming.py``: what we want in our issue.
-11. ``sync/merge.py``, ``sync/plan.py``: three ways per field, then the fewest calls. Pure.
-12. ``sync/apply.py``, ``trackers/jira/``: intent stored, call, result stored; a marker is probed after a crash
-    (``sync/leftovers.py``: also when nobody makes the call any more). ``sync/transitions.py`` finds the way to a
-    status.
-13. ``triggers/echo.py``: our own write comes back as a change, and is recognised by its content.
+11. ``sync/judgement.py``, ``sync/merge.py``, ``sync/plan.py``: three ways per field, then the fewest calls. Pure.
+12. ``sync/apply.py``, ``sync/intents.py``, ``trackers/jira/``: intent stored, call, result stored; a marker is probed
+    after a crash (``sync/leftovers.py``: also when nobody makes the call any more). ``sync/apply_items.py`` does
+    this for comments, files and links; ``sync/transitions.py`` finds the way to a status.
+13. ``sync/settling.py``, ``sync/adoption.py``, ``triggers/echo.py``: one transaction stores what was done;
+    our own write comes back as a change, and is recognised by its content.
 14. ``sync/endings.py``: the outcome goes back to the sender by the same road, and ``sync/outcomes.py`` hears it there.
 
 Around it: ``app.py`` composes all of this and is the only file that names adapters; ``connections.py`` pairs nodes;

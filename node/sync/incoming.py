@@ -19,11 +19,12 @@ from node.store.links import Link
 from node.store.port import Transaction
 from node.store.restored import Restored
 from node.store.shadows import Shadow
-from node.sync.apply import Applied, Applier, Target
+from node.sync.apply import Applied, Applier
 from node.sync.attempts import attempts_in, but_for_ours
 from node.sync.contexts import incoming_context
 from node.sync.endings import Endings, Settled, incoming_event
 from node.sync.incoming_files import IncomingFiles
+from node.sync.intents import Target
 from node.sync.job import Job
 from node.sync.judgement import judged, recovered
 from node.sync.locks import issue_lock
@@ -232,7 +233,6 @@ class Incoming:
             Target(
                 connection_id=job.party.id,
                 peer_issue=message.replica.issue,
-                label=job.link.issue_key if job.link else "",
                 link_id=job.link.id if job.link else None,
                 ref=IssueRef(job.link.issue_id, job.link.issue_key) if job.link else None,
             ),
