@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types unit soak bench format clean
+.PHONY: demo test lint types unit soak explore bench format clean
 
 demo: $(READY)
 	$(BIN)/accord demo
@@ -24,6 +24,9 @@ unit: $(READY)
 
 soak: $(READY)
 	$(BIN)/pytest -m soak --timeout 3600
+
+explore: $(READY)
+	$(BIN)/pytest -n 2 --dist worksteal --hypothesis-profile explore --timeout 3600 tests/unit
 
 bench: $(READY)
 	$(BIN)/pytest -m bench -s --timeout 3600 tests/bench

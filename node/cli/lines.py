@@ -54,19 +54,15 @@ def _cut(text: Text, width: int) -> tuple[Text, Text]:
     return text[:place], rest[len(rest.plain) - len(rest.plain.lstrip(" ")) :]
 
 
-def columns_that_fit(
-    widths: Sequence[int], spare: Sequence[int], width: int | None, *, prose: bool
-) -> list[int] | None:
+def columns_that_fit(needs: Sequence[int], spare: Sequence[int], width: int | None) -> list[int] | None:
     """Return the columns to show, or None where not even those that must be there fit.
 
     Args:
-        widths: cells that each column needs.
+        needs: cells that each column needs at least.
         spare: columns that may be left out, the first one first.
         width: cells of a line; None: there is no end to it.
-        prose: the last column holds sentences, which may go on below.
     """
-    shown = list(range(len(widths)))
-    needs = [*widths[:-1], min(widths[-1], _NARROWEST)] if prose else widths
+    shown = list(range(len(needs)))
     for gone in (None, *spare):
         if gone is not None:
             shown.remove(gone)
@@ -78,10 +74,18 @@ def columns_that_fit(
 def table(
     header: Sequence[Text], rows: Sequence[Sequence[Text]], *, spare: Sequence[int], width: int | None, prose: bool
 ) -> Iterator[Text]:
-    """Yield the lines of a table; each row becomes a paragraph of its own where the table is too wide for the line."""
+    """Yield the lines of a table; each row becomes a paragraph of its own where the table is too wide for the line.
+
+    ``spare`` are columns that may be left out, the first one first; with ``prose`` the last column holds sentences,
+    which may go on below.
+    """
     everything = [header, *rows]
     widths = [max(cell_len(row[one].plain) for row in everything) for one in range(len(header))]
-    shown = columns_that_fit(widths, spare, width, prose=prose)
+    needs = list(widths)
+    if prose:
+        longest_word = max((cell_len(word) for row in everything for word in row[-1].plain.split()), default=0)
+        needs[-1] = min(widths[-1], max(longest_word, _NARROWEST))
+    shown = columns_that_fit(needs, spare, width)
     if shown is None:
         for row in rows:
             yield from _paragraph(header, row, width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
@@ -31,6 +31,7 @@ def test_without_a_terminal_lines_stay_as_they_are(paragraphs: list[str]) -> Non
     assert "\n".join(line.plain for line in lines.wrapped(Text(text), None)) == text
 
 
+@example(rows=[("_", "_", "_", "_" * 25)], width=37, prose=True)  # a word that is longer than its column would be
 @given(st.lists(st.tuples(WORD, WORD, WORD, SENTENCE), min_size=1, max_size=4), st.integers(10, 120), st.booleans())
 def test_cells_of_a_table_stay_whole(rows: list[tuple[str, str, str, str]], width: int, prose: bool) -> None:
     """Names are never folded: a column that may go is left out, or each row becomes a paragraph."""

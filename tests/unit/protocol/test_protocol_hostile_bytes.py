@@ -116,7 +116,7 @@ TOKENS = [b'"', b"{", b"[", b"]", b"}", b",", b":", b"1e9", b"-1", b"null", b"\\
 
 @pytest.mark.parametrize("name", sorted(PARSERS))
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_only_bad_comes_out_of_a_parser(name: str, data: st.DataObject) -> None:
     """Random bytes and spoilt good ones are read or refused, and never anything else."""
     parse, good = PARSERS[name]
@@ -128,7 +128,6 @@ def test_only_bad_comes_out_of_a_parser(name: str, data: st.DataObject) -> None:
 
 
 @given(st.binary(max_size=400) | spoilt(MESSAGE) | spoilt(OUTCOME))
-@settings(deadline=None)
 def test_a_paired_peer_cannot_break_a_reader_either(payload: bytes) -> None:
     """Any payload may stand behind a valid signature and seal; it opens, and its content is read or refused."""
     sealed = seal_envelope(ALICE.sealing, SLOT, payload, now_ms=1, random_bytes=random_bytes)
@@ -145,7 +144,7 @@ def test_a_paired_peer_cannot_break_a_reader_either(payload: bytes) -> None:
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 7))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_bit_of_an_envelope_can_be_changed(at: int, bit: int) -> None:
     """Every bit, of header, signature and body, is covered."""
     changed = bytearray(GOOD)

@@ -90,7 +90,7 @@ class HostileNetwork(RuleBasedStateMachine):
 
 
 TestHostileNetwork = HostileNetwork.TestCase
-TestHostileNetwork.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestHostileNetwork.settings = settings(max_examples=80, stateful_step_count=40)
 
 
 def a_lost_epoch(*, believes_every_base: bool) -> tuple[Node, Node]:

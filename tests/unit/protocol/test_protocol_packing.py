@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocol.envelope import BASE_BYTES, MIN_ENVELOPE, Kind, Slot, open_envelope, seal_envelope
@@ -25,7 +25,6 @@ def lengths(*parts: bytes) -> bytes:
     return b"".join(len(part).to_bytes(LENGTH_BYTES, "big") + part for part in parts)
 
 
-@settings(deadline=None)
 @given(messages)
 def test_messages_come_out_of_an_envelope_as_they_went_in(sent: list[bytes]) -> None:
     """One alone or several, in their order, sealed and opened."""
@@ -55,7 +54,6 @@ def test_a_payload_that_is_not_cut_as_it_says_is_refused_whole(payload: bytes) -
         unpack(payload)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_cut_whole_or_refused(payload: bytes) -> None:
     """Nothing is lost and nothing is made up."""
@@ -101,7 +99,6 @@ def test_a_payload_within_its_limit_holds_all_the_lengths() -> None:
         unpack(lengths(b"a" * half, b"b" * half)[:-1])
 
 
-@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 700), max_size=200),
     sealed=st.integers(0, 3),

@@ -325,7 +325,7 @@ _STEPS = st.builds(
 
 
 @given(st.sampled_from(["outgoing", "incoming"]), st.lists(_STEPS, min_size=1, max_size=3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_becomes_a_script_comes_back(direction: Any, steps: list[MappingStep]) -> None:
     """No mapping is taken for another one, whatever its names and values are."""
     rules = RuleSet(direction=direction, steps=tuple(steps))

@@ -65,7 +65,7 @@ step 3 (due to due) is new
 
 
 @given(rule_sets, rule_sets)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_only_equal_rules_have_no_differences(one: RuleSet, other: RuleSet) -> None:
     """A change that matters is never left out of the diff."""
     assert diff_rule_sets(one, one) == ()

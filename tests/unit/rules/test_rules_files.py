@@ -11,7 +11,7 @@ from tests.support.rule_sets import rule_sets
 
 
 @given(rule_sets)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_rule_set_survives_its_file(ruleset: RuleSet) -> None:
     """Whatever is exported is imported as an equal rule set, and exported again as the same text."""
     text = export_rules(ruleset)
@@ -21,7 +21,7 @@ def test_a_rule_set_survives_its_file(ruleset: RuleSet) -> None:
 
 
 @given(rule_sets)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_rule_set_survives_the_store(ruleset: RuleSet) -> None:
     """The stored text gives back an equal rule set."""
     assert RuleSet.from_body(ruleset.to_body()) == ruleset

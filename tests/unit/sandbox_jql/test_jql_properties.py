@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node.sandbox.jql import JqlError, compile_query
@@ -29,7 +29,6 @@ from node.sandbox.jql.syntax import (
 from node.sandbox.jql.text_search import LeadingWildcard, TextSyntaxError, compile_text
 from tests.support.jql import Context, Issue
 
-relaxed = settings(deadline=None)
 """How long one example takes on a busy machine is no property of the code."""
 
 # Anything that can stand in a string: lone surrogates cannot travel in a request.
@@ -72,7 +71,6 @@ def trees(leaves: st.SearchStrategy[Clause]) -> st.SearchStrategy[Expression]:
     )
 
 
-@relaxed
 @given(
     st.builds(
         Statement,
@@ -85,7 +83,6 @@ def test_what_is_printed_reads_back_the_same(statement: Statement) -> None:
     assert parse(to_jql(statement)) == statement
 
 
-@relaxed
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """A stranger's text ends as a statement or as an error in words, never as a crash."""
@@ -187,7 +184,6 @@ def reading(expression: Expression, issue: Issue) -> bool | None:
             return True if True in results else None if None in results else False
 
 
-@relaxed
 @given(trees(clauses()), st.lists(issues, min_size=1, max_size=5))
 def test_the_compiled_query_agrees_with_a_plain_reading(expression: Expression, among: list[Issue]) -> None:
     """Carrying NOT down to the operators finds exactly what three-valued logic calls true."""
@@ -195,7 +191,6 @@ def test_the_compiled_query_agrees_with_a_plain_reading(expression: Expression, 
     assert [query.matches(issue) for issue in among] == [reading(expression, issue) is True for issue in among]
 
 
-@relaxed
 @given(st.text(max_size=40))
 def test_any_search_text_is_compiled_or_refused(text: str) -> None:
     """Whatever stands behind ``~`` becomes a test that answers, or one of two errors."""
@@ -209,7 +204,6 @@ def test_any_search_text_is_compiled_or_refused(text: str) -> None:
 words = st.text("abcxyz", min_size=1, max_size=5)
 
 
-@relaxed
 @given(st.lists(words, min_size=1, max_size=8), st.data())
 def test_words_and_phrases_are_found_where_they_stand(text: list[str], data: st.DataObject) -> None:
     """A word is found when the text has it as a whole word, a phrase when its words stand side by side."""

@@ -6,7 +6,7 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from typing_extensions import override
 
@@ -55,7 +55,6 @@ def read(markup: str) -> Reader:
     return reader
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("ab<>&\"'*_-+{}[]|!^~#h2. \n\\:/jam.pngcodequote=~bobhttps")))
 def test_no_text_becomes_markup_of_its_own(text: str) -> None:
     """Whatever is written, only the renderer's own elements appear, closed, with harmless addresses."""

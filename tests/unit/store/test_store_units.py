@@ -324,7 +324,7 @@ async def test_closing_finishes_what_was_handed_in_and_refuses_the_rest(path: Pa
     raw.close()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     units=st.lists(
         st.tuples(st.lists(st.integers(0, 8), min_size=1, max_size=3), st.booleans()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node.errors import TrackerBusy, TrackerError
@@ -50,7 +50,6 @@ def test_busy_carries_the_time_to_wait() -> None:
         assert error.retry_after == 0.0
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_foreign_words_are_one_short_line(text: str) -> None:
     """Whatever Jira writes can stand in a message."""
@@ -60,7 +59,6 @@ def test_foreign_words_are_one_short_line(text: str) -> None:
     cleaned.encode()
 
 
-@settings(deadline=None)
 @given(st.binary() | st.from_regex(r'\{"(errors|errorMessages|message)": [\[\]{}"a0:,]*\}').map(str.encode))
 def test_reasons_come_from_any_body(body: bytes) -> None:
     """The body of an error is never trusted to have a shape."""
@@ -69,7 +67,6 @@ def test_reasons_come_from_any_body(body: bytes) -> None:
     assert all(isinstance(reason, str) for reason in fields.values())
 
 
-@settings(deadline=None)
 @given(
     st.integers(100, 599),
     st.booleans(),

@@ -7,7 +7,7 @@ import email.policy
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from node.errors import TrackerUncertain
@@ -16,7 +16,6 @@ from node.trackers.issue import Attachment
 from node.trackers.jira.files import LONGEST_NAME, in_order, multipart, safe_name
 
 
-@settings(deadline=None)
 @given(st.text())
 @example('a"b.txt')
 @example("a\r\nContent-Type: text/html\r\n\r\n")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node.errors import TrackerNonsense
@@ -145,7 +145,6 @@ NAMES = sorted({
 })  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), JSON))
 def test_any_json_is_read_or_is_nonsense(fields: dict[str, Any]) -> None:
     """Whatever JSON stands in the fields, reading gives an issue or TrackerNonsense, nothing else."""
@@ -299,7 +298,6 @@ def test_links_are_read_from_this_issue() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.none() | st.text(alphabet=st.characters(codec="utf-8")))
 def test_a_mark_in_a_worklog_is_found_and_never_shown(comment_text: str | None) -> None:
     """What we append to find a worklog again is read back, and is not part of its comment."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node.errors import UsageError
@@ -13,7 +13,6 @@ PAGE = 3
 MOVES = st.lists(st.lists(st.integers(0, 30), max_size=3), max_size=12)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 6_500), max_size=30), MOVES, st.integers(0, 3_000))
 def test_every_issue_is_seen_whatever_is_updated_meanwhile(
     times: list[int], moves: list[list[int]], since: int
