@@ -29,8 +29,6 @@ from node.sandbox.jql.syntax import (
 from node.sandbox.jql.text_search import LeadingWildcard, TextSyntaxError, compile_text
 from tests.support.jql import Context, Issue
 
-"""How long one example takes on a busy machine is no property of the code."""
-
 # Anything that can stand in a string: lone surrogates cannot travel in a request.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = TEXTS.filter(lambda text: text.strip() and not text.lower().startswith("cf["))
