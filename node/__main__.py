@@ -18,7 +18,7 @@ def main() -> None:
     interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if interrupts:
         signal.signal(signal.SIGINT, _end)
-    from node.cli import main as run  # noqa: PLC0415 - it takes most of a second, in which people press Ctrl-C
+    from node.cli import main as run  # noqa: PLC0415 - it takes a while, in which people press Ctrl-C
 
     if interrupts:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import click
+from typing_extensions import override
 
-from node.cli import demo, ledger, pair, rules, rules_look, sandbox, setup, work
 from node.cli.show import PlainConsole, Terminal, error, takes_json
 from node.config import NodeFolder
 from node.errors import AccordError, UsageError
@@ -26,7 +28,39 @@ TRACE_VARIABLE = "ACCORD_TRACE"
 """Set, it lets a mistake of this program end in Python's own words, for those who repair it."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_MODULES: Final = {
+    "setup": ("init", "token", "serve", "check"),
+    "pair": ("invite", "accept", "verify", "connections", "pause", "resume", "revoke", "close"),
+    "work": ("sync", "status", "queue", "errors", "retry", "skip"),
+    "rules": ("rules",),
+    "rules_look": ("explain",),
+    "ledger": ("ledger",),
+    "sandbox": ("sandbox",),
+    "demo": ("demo",),
+}
+"""Which module of this package holds which commands; each is loaded when one of its commands is asked for."""
+
+_FOR_PEOPLE: Final = {"serve", "sandbox"}
+"""What these two say while they run is for people only."""
+
+
+class _Commands(click.Group):
+    """Finds commands by name and loads only what they need, so that a small command starts fast."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(name for names in _MODULES.values() for name in names)})
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = next((module for module, names in _MODULES.items() if cmd_name in names), None)
+        if module is not None and cmd_name not in self.commands:
+            command: click.Command = getattr(import_module(f"node.cli.{module}"), cmd_name)
+            self.add_command(command if cmd_name in _FOR_PEOPLE else takes_json(command))
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".accord"), envvar="ACCORD_DIR",
     show_default=True, show_envvar=True, help="The node's folder.",
@@ -49,16 +83,6 @@ def completion(shell: str) -> None:
     if kind is None:
         raise UsageError(f"There is no completion for {shell}.")
     click.echo(kind(accord, {}, "accord", "_ACCORD_COMPLETE").source())
-
-
-for _command in (
-    setup.init, setup.token, setup.serve, setup.check,
-    pair.invite, pair.accept, pair.verify, pair.connections, pair.pause, pair.resume, pair.revoke, pair.close,
-    work.sync, work.status, work.queue, work.errors, work.retry, work.skip,
-    rules.rules, rules_look.explain, ledger.ledger, sandbox.sandbox, demo.demo,
-):  # fmt: skip
-    # What these two say while they run is for people only.
-    accord.add_command(_command if _command in {setup.serve, sandbox.sandbox} else takes_json(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

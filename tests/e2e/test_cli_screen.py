@@ -27,7 +27,7 @@ class Interrupts(importlib.abc.MetaPathFinder):
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have it ignored
 sys.meta_path.insert(0, Interrupts())
 from node.__main__ import main
-sys.argv = ["accord", "--version"]
+sys.argv = ["accord", "--help"]
 main()
 """
 
