@@ -40,7 +40,7 @@ async def test_ctrl_c_while_the_command_line_is_loaded_says_nothing(module: str)
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(), 30)
-    assert (process.returncode, out, err) == (130, b"", b"")
+    assert (process.returncode, out, err.strip()) == (130, b"", b"")
 
 
 async def test_json_in_either_place_and_tables_on_80_columns(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ async def test_idle_costs_one_search_a_sweep(sweeping: Parties) -> None:
         own = side.folder.settings()
         side.folder.write_settings(own.model_copy(update={"sync": slow}))
         await side.start()
+    for side in (alice, bob):
         await eventually(partial(_swept, side), "the first sweep is over")
         side.sandbox.calls.clear()
         for _ in range(3):
