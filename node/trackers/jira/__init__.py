@@ -2,8 +2,11 @@
 
 Read in this order:
 
-1. `tracker`: which call does what; `lookup`: what its methods share (what is known, paging, searching, refusals).
-2. `payload`, `custom`, `setup`, `shapes`: REST JSON into our words; `writing`: our words into REST JSON. All pure.
+1. `tracker`: the port as a whole, made of groups of `calls`: `projects`, `choices`, `issues`, `comments`, `worklogs`,
+   `issue_links`, `attachments` say which call does what; `lookup`: what they share (what is known, paging, searching,
+   refusals).
+2. `payload`, `custom`, `setup`, `shapes`: REST JSON into our words; `writing`: our words into REST JSON; `markers`:
+   what tells what we created. All pure.
 3. `sweep`: paging through what is being updated; `files`: attachments on their way; `webhooks`: notices.
 4. `client`: one call, bounded and judged; `failures`: what went wrong, in words; `access`: addresses, tokens, times;
    `wire`: the last step to the socket, which knows whether a request was sent.

@@ -1,7 +1,7 @@
-"""What the tracker's methods share: what we know of this Jira, its paged lists, searches, and writes in our words.
+"""What the tracker's calls share: what we know of this Jira, its paged lists, searches, and writes in our words.
 
 What is known is asked once, when it is first needed, and the fields again when an unknown one turns up. Never decides
-what to call for whom; `tracker` does.
+what to call for whom; the groups of calls do.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from node.trackers.base import Page
 from node.trackers.issue import CUSTOM, IssueRef, Value
 from node.trackers.jira.client import JiraClient
 from node.trackers.jira.custom import FieldCatalogue
-from node.trackers.jira.payload import Reader, property_value, unnamed_custom
+from node.trackers.jira.markers import MARKER, marker_of
+from node.trackers.jira.payload import Reader, unnamed_custom
 from node.trackers.jira.shapes import entries_of, identifier, mapping, word
 from node.trackers.jira.webhooks import projects_jql
 from node.trackers.jira.writing import our_name, rest_fields
 
 T = TypeVar("T")
 
-MARKER = "accord.marker"
-"""The entity property that tells what we created."""
 PAGE = 100
 """Entries asked for at once where a list is paged; Jira Cloud gives no more comments than this."""
 REFS = 1_000
@@ -298,10 +297,3 @@ def uncertain_if_nonsense(what: str) -> Iterator[None]:
             f"Jira was asked to {what} and may have done it. {error.message}",
             advice="Nothing needs to be done: before it is tried again, it is looked up whether it was done.",
         ) from None
-
-
-def marker_of(raw: Mapping[str, object]) -> str | None:
-    """Return the marker among the properties of an issue, a comment or a worklog."""
-    value = property_value(raw, MARKER)
-    found = value.get("marker") if isinstance(value, Mapping) else None
-    return found if isinstance(found, str) else None
