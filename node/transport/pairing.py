@@ -18,10 +18,10 @@ from node.keys import KeyFolder
 from node.store import connections, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Store, Transaction
-from node.transport import backoff
 from node.transport.client import PeerClient
 from node.transport.crash import CrashPoint, live_on
-from node.transport.errors import PeerBusy, PeerNonsense, PeerUnknown
+from node.transport.errors import PeerNonsense, PeerUnknown
+from node.transport.unreached import note_try, unreached
 from protocol import handshake, messages, pairing
 from protocol.errors import Bad
 from protocol.identity import NodeKey, read_statement
@@ -184,23 +184,20 @@ class PairingDesk:
 
     async def _note_failure(self, connection: Connection, error: PeerError) -> None:
         now_ms = self._clock.now_ms()
-        retry_after = error.retry_after if isinstance(error, PeerBusy) else None
         jitter = self._clock.jitter()
 
         async def note(tx: Transaction) -> None:
             known = await streams.peer(tx, connection.id)
-            wait_ms = backoff.delay_ms(known.attempts + 1, jitter, retry_after=retry_after)
-            await streams.failed(
-                tx,
-                connection.id,
-                attempts=known.attempts + 1,
-                due_ms=now_ms + wait_ms,
-                error=error.message,
-                advice=error.advice,
-            )
+            await note_try(tx, connection.id, known, error, now_ms=now_ms, jitter=jitter)
             now = await connections.get(tx, connection.id)
             if now is not None and now.state == connections.PENDING:  # revoked while we asked: nobody waits any more
-                await problems.report(tx, _not_yet(connection, error), now_ms=now_ms)
+                problem = unreached(
+                    connection,
+                    error,
+                    what=f"{connection.name} is not paired yet.",
+                    advice="It is asked again by itself; call the inviter's admin if this lasts.",
+                )
+                await problems.report(tx, problem, now_ms=now_ms)
 
         await self._store.write(note)
 
@@ -299,19 +296,6 @@ async def _pin(tx: Transaction, connection: Connection, established: Established
     )
     version = read_statement(established.our_statement).v
     await streams.save_tx(tx, connection.id, start_tx(version, nonce))
-
-
-def _not_yet(connection: Connection, error: PeerError) -> problems.Problem:
-    """Say why a pairing does not go on; it ends by itself when the inviter answers."""
-    return problems.Problem(
-        connection_id=connection.id,
-        stage=problems.PEER,
-        ref=connection.id,
-        issue_key=None,
-        code=type(error).__name__,
-        message=f"{connection.name} is not paired yet. {error.message}",
-        advice=error.advice or "It is asked again by itself; call the inviter's admin if this lasts.",
-    )
 
 
 def _used_twice(connection: Connection) -> problems.Problem:

@@ -23,12 +23,13 @@ from node.transport import backoff
 from node.transport.channel import Channel, Channels
 from node.transport.client import PeerClient
 from node.transport.crash import CrashPoint, live_on
-from node.transport.errors import PeerBusy, PeerNonsense, PeerUnreachable, waits_for_people
+from node.transport.errors import PeerNonsense, PeerUnreachable, waits_for_people
 from node.transport.intake import Accepted
 from node.transport.outgoing import Outgoing, Request
 from node.transport.pairing import PairingDesk, load
 from node.transport.receipts import Taken
 from node.transport.receive import Receiver
+from node.transport.unreached import note_try, unreached
 from protocol.blob import MAX_BLOBS, Ranges
 from protocol.errors import Bad
 from protocol.framing import split_frames
@@ -262,37 +263,22 @@ class Sender:
         """Note a try in vain, and tell people once it has lasted."""
         now_ms = self._clock.now_ms()
         jitter = self._clock.jitter()
-        retry_after = error.retry_after if isinstance(error, PeerBusy) else None
         self._backing_off = True
 
         async def note(tx: Transaction) -> int:
             known = await streams.peer(tx, self._id)
-            wait_ms = backoff.delay_ms(known.attempts + 1, jitter, retry_after=retry_after)
-            await streams.failed(
-                tx,
-                self._id,
-                attempts=known.attempts + 1,
-                due_ms=now_ms + wait_ms,
-                error=error.message,
-                advice=error.advice,
-            )
+            wait_ms = await note_try(tx, self._id, known, error, now_ms=now_ms, jitter=jitter)
             silent = now_ms - (known.last_heard_ms or work.connection.created_ms) >= SILENT_MS
             lasts = waits_for_people(error) and work.connection.state != connections.CLOSED
             if silent or lasts:
-                await problems.report(tx, _out_of_reach(work.connection, error, silent=silent), now_ms=now_ms)
+                how = "has not been heard for over an hour" if silent else "cannot be called"
+                problem = unreached(
+                    work.connection,
+                    error,
+                    what=f"The peer of {work.connection.name} {how}.",
+                    advice="What waits is kept and sent as soon as it answers; ask its admin.",
+                )
+                await problems.report(tx, problem, now_ms=now_ms)
             return wait_ms
 
         return await self._store.write(note) / 1_000
-
-
-def _out_of_reach(connection: Connection, error: PeerError, *, silent: bool) -> problems.Problem:
-    what = "has not been heard for over an hour" if silent else "cannot be called"
-    return problems.Problem(
-        connection_id=connection.id,
-        stage=problems.PEER,
-        ref=connection.id,
-        issue_key=None,
-        code=type(error).__name__,
-        message=f"The peer of {connection.name} {what}. {error.message}",
-        advice=error.advice or "What waits is kept and sent as soon as it answers; ask its admin.",
-    )
