@@ -389,17 +389,6 @@ class Connections:
 
         return await self._store.read(look)
 
-    async def mid_key(self, connection_id: int) -> bytes:
-        """Return the secret that the ids of our messages over this connection are made with.
-
-        Raises:
-            UsageError: if the connection is not paired.
-        """
-        channel = await self._transport.channels.by_id(connection_id)
-        if channel is None:
-            raise UsageError("This connection is not paired, or closed.")
-        return channel.secrets.mid_key
-
     async def _get(self, connection_id: int) -> Connection:
         return _found(await self._store.read(lambda reader: connections.get(reader, connection_id)), str(connection_id))
 
