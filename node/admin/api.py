@@ -132,7 +132,7 @@ class AdminApi:
     async def _invite(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Invite)
         project, default_type = await self._known_project(body.project, body.default_type)
-        invited = await self._s.connections.invite(
+        invited = await self._s.connections.invitations.invite(
             body.peer,
             project=project,
             name=body.name,
@@ -154,13 +154,13 @@ class AdminApi:
         )
 
     async def _describe(self, request: web.Request) -> web.Response:
-        described = await self._s.connections.describe((await read_body(request, _Code)).code)
+        described = await self._s.connections.invitations.describe((await read_body(request, _Code)).code)
         return answer(asdict(described))
 
     async def _accept(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Accept)
         project, default_type = await self._known_project(body.project, body.default_type)
-        connection = await self._s.connections.accept(
+        connection = await self._s.connections.invitations.accept(
             body.code,
             project=project,
             name=body.name,
@@ -242,7 +242,7 @@ class AdminApi:
         use_case = {
             "pause": self._s.connections.pause,
             "resume": self._s.connections.resume,
-            "revoke": self._s.connections.revoke,
+            "revoke": self._s.connections.invitations.revoke,
             "close": self._s.connections.close,
         }[action]
         await use_case(name)

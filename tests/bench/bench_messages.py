@@ -150,7 +150,7 @@ async def test_messages_per_second(tmp_path: Path, capsys: pytest.CaptureFixture
     """Signed, sealed, chained, verified, stored on both sides: at least 0.6 of storing bare bytes, 64 in flight."""
     alice = PeerNode("Blue", tmp_path / "alice", settings=ROOMY)
     await alice.start()
-    invited = await alice.connections.invite("Green", project="UD")
+    invited = await alice.invitations.invite("Green", project="UD")
     ours, alone, single, crowd, batched, here, there = [], [], [], [], [], [], []
     async with far_side(tmp_path) as far, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         await far.ask(f"accept {invited.code}")

@@ -42,8 +42,8 @@ async def test_a_code_makes_one_active_connection_named_after_both(alice: PeerNo
 
 async def test_describing_a_code_shows_who_invites_and_changes_nothing(alice: PeerNode, bob: PeerNode) -> None:
     """An admin sees the inviter's fingerprint before anything leaves."""
-    invited = await alice.connections.invite("Green", project="UD")
-    described = await bob.connections.describe(invited.code)
+    invited = await alice.invitations.invite("Green", project="UD")
+    described = await bob.invitations.describe(invited.code)
     assert described.label == "Blue"
     assert described.fingerprint == alice.keys.node_key().fingerprint
     assert described.name == "Green_to_Blue"
@@ -82,8 +82,8 @@ async def test_where_the_comparison_is_demanded_a_connection_waits_for_it(tmp_pa
     alice = PeerNode("Blue", tmp_path / "strict", must_compare=True)
     await alice.start()
     try:
-        invited = await alice.connections.invite("Green", project="UD")
-        await bob.connections.accept(invited.code, project="SC")
+        invited = await alice.invitations.invite("Green", project="UD")
+        await bob.invitations.accept(invited.code, project="SC")
 
         async def confirmed() -> bool:
             return (await alice.connections.by_name("Blue_to_Green")).short_code is not None and not await bob.unacked()
@@ -100,13 +100,13 @@ async def test_where_the_comparison_is_demanded_a_connection_waits_for_it(tmp_pa
 
 async def test_a_second_node_cannot_use_the_same_code(alice: PeerNode, bob: PeerNode, tmp_path: Path) -> None:
     """The thief hears a sentence, and so does the admin whose code it was."""
-    invited = await alice.connections.invite("Green", project="UD")
-    await bob.connections.accept(invited.code, project="SC")
+    invited = await alice.invitations.invite("Green", project="UD")
+    await bob.invitations.accept(invited.code, project="SC")
     mallory = PeerNode("Mallory", tmp_path / "mallory")
     await mallory.start()
     try:
         with pytest.raises(UsageError, match="already used"):
-            await mallory.connections.accept(invited.code, project="X")
+            await mallory.invitations.accept(invited.code, project="X")
         assert await mallory.connections.overview() == []
         assert "InvitationUsedTwice" in await alice.problems()
     finally:
@@ -124,48 +124,48 @@ async def test_a_second_node_cannot_use_the_same_code(alice: PeerNode, bob: Peer
 )
 async def test_a_damaged_code_is_named_as_such(alice: PeerNode, bob: PeerNode, spoiled: str, words: str) -> None:
     """Nothing leaves for a code that is not whole."""
-    invited = await alice.connections.invite("Green", project="UD")
+    invited = await alice.invitations.invite("Green", project="UD")
     with pytest.raises(UsageError, match=words):
-        await bob.connections.accept(spoiled.format(invited.code[:40], invited.code[40:]), project="SC")
+        await bob.invitations.accept(spoiled.format(invited.code[:40], invited.code[40:]), project="SC")
 
 
 async def test_an_expired_code_is_refused_in_words(alice: PeerNode, bob: PeerNode) -> None:
     """The inviter's clock alone decides; the invitee learns only that the code is no good."""
-    invited = await alice.connections.invite("Green", project="UD", valid_seconds=60)
+    invited = await alice.invitations.invite("Green", project="UD", valid_seconds=60)
     alice.clock.ahead_ms = 61_000
     with pytest.raises(UsageError, match="expired, was revoked, or was used"):
-        await bob.connections.accept(invited.code, project="SC")
+        await bob.invitations.accept(invited.code, project="SC")
     assert await alice.state("Blue_to_Green") == "closed"
     assert await bob.connections.overview() == []
 
 
 async def test_a_revoked_code_is_refused_in_words(alice: PeerNode, bob: PeerNode) -> None:
     """A code that was taken back opens nothing."""
-    invited = await alice.connections.invite("Green", project="UD")
-    await alice.connections.revoke("Blue_to_Green")
+    invited = await alice.invitations.invite("Green", project="UD")
+    await alice.invitations.revoke("Blue_to_Green")
     with pytest.raises(UsageError, match="expired, was revoked, or was used"):
-        await bob.connections.accept(invited.code, project="SC")
+        await bob.invitations.accept(invited.code, project="SC")
 
 
 async def test_a_node_does_not_accept_its_own_code(alice: PeerNode) -> None:
     """Two copies of one node cannot pair with each other either: they have the same node key."""
-    invited = await alice.connections.invite("Green", project="UD")
+    invited = await alice.invitations.invite("Green", project="UD")
     with pytest.raises(UsageError, match="made by this very node"):
-        await alice.connections.accept(invited.code, project="UD")
+        await alice.invitations.accept(invited.code, project="UD")
 
 
 async def test_a_code_for_one_node_is_refused_by_another(alice: PeerNode, bob: PeerNode) -> None:
     """A code may name the only node that can use it."""
-    invited = await alice.connections.invite("Green", project="UD", only_for=alice.keys.node_key().fingerprint)
+    invited = await alice.invitations.invite("Green", project="UD", only_for=alice.keys.node_key().fingerprint)
     with pytest.raises(UsageError, match="for another node"):
-        await bob.connections.accept(invited.code, project="SC")
+        await bob.invitations.accept(invited.code, project="SC")
 
 
 async def test_an_inviter_that_is_away_is_asked_until_it_is_back(alice: PeerNode, bob: PeerNode) -> None:
     """The request survives a restart of the one who asks."""
-    invited = await alice.connections.invite("Green", project="UD")
+    invited = await alice.invitations.invite("Green", project="UD")
     await alice.stop()
-    pending = await bob.connections.accept(invited.code, project="SC")
+    pending = await bob.invitations.accept(invited.code, project="SC")
     assert pending.state == "pending"
     await bob.restart()
     await alice.start()
@@ -178,9 +178,9 @@ async def test_an_inviter_that_is_away_is_asked_until_it_is_back(alice: PeerNode
 
 async def test_the_same_code_again_goes_on_with_the_same_connection(alice: PeerNode, bob: PeerNode) -> None:
     """Whoever presses the button twice gets one connection."""
-    invited = await alice.connections.invite("Green", project="UD")
-    first = await bob.connections.accept(invited.code, project="SC")
-    second = await bob.connections.accept(invited.code, project="SC")
+    invited = await alice.invitations.invite("Green", project="UD")
+    first = await bob.invitations.accept(invited.code, project="SC")
+    second = await bob.invitations.accept(invited.code, project="SC")
     assert first.id == second.id
 
 
@@ -195,12 +195,12 @@ async def test_a_code_whose_address_is_not_allowed_is_refused_with_the_setting(
     alice: PeerNode, tmp_path: Path, client: ClientSettings, setting: str
 ) -> None:
     """A pairing that could never go on is not begun, and Bob hears which setting would let it."""
-    invited = await alice.connections.invite("Green", project="UD")
+    invited = await alice.invitations.invite("Green", project="UD")
     bob = PeerNode("Green", tmp_path / "strict", settings=TransportSettings(client=client))
     await bob.start()
     try:
         with pytest.raises(UsageError, match="cannot be accepted here") as refused:
-            await bob.connections.accept(invited.code, project="SC")
+            await bob.invitations.accept(invited.code, project="SC")
         assert setting in refused.value.advice
         assert await bob.connections.overview() == []
     finally:
@@ -209,9 +209,9 @@ async def test_a_code_whose_address_is_not_allowed_is_refused_with_the_setting(
 
 async def test_why_a_pairing_does_not_go_on_is_told_until_it_does(alice: PeerNode, bob: PeerNode) -> None:
     """Bob sees with the connection and among the problems that nobody answers; both end when Alice is back."""
-    invited = await alice.connections.invite("Green", project="UD")
+    invited = await alice.invitations.invite("Green", project="UD")
     await alice.stop()
-    await bob.connections.accept(invited.code, project="SC")
+    await bob.invitations.accept(invited.code, project="SC")
     reach = (await bob.connections.by_name("Green_to_Blue")).reach
     assert "cannot be reached" in (reach.last_error or "")
     assert "tried again by itself" in reach.advice
@@ -232,12 +232,12 @@ async def test_a_certificate_that_is_not_trusted_is_told_with_the_setting(
     async with tls_jira(certificate(tmp_path)) as url:
         alice.public_url = url
         await alice.restart()
-        invited = await alice.connections.invite("Green", project="UD")
-        assert (await bob.connections.accept(invited.code, project="SC")).state == "pending"
+        invited = await alice.invitations.invite("Green", project="UD")
+        assert (await bob.invitations.accept(invited.code, project="SC")).state == "pending"
         [problem] = await bob.open_problems()
         assert (problem.code, "not trusted" in problem.message) == ("PeerUntrusted", True)
         assert "tls.ca_file" in problem.advice
-        await bob.connections.revoke("Green_to_Blue")
+        await bob.invitations.revoke("Green_to_Blue")
         assert await bob.open_problems() == []
 
         alice.public_url = None
@@ -279,7 +279,7 @@ async def test_a_closed_connection_makes_way_for_a_new_one_of_its_name(alice: Pe
     ours, theirs = await paired(alice, bob)
     assert (ours.name, theirs.name) == ("Blue_to_Green", "Green_to_Blue")
     assert await alice.state("Blue_to_Green.closed") == "closed"
-    assert (await alice.connections.invite("Green", project="UD", name="Blue_to_Green.closed")).connection.id != ours.id
+    assert (await alice.invitations.invite("Green", project="UD", name="Blue_to_Green.closed")).connection.id != ours.id
     assert await alice.state("Blue_to_Green.closed.closed") == "closed"
 
 
@@ -310,9 +310,9 @@ async def test_closing_tells_the_peer_and_destroys_the_keys_on_both_sides(alice:
 async def test_no_more_codes_than_an_admin_can_remember(alice: PeerNode) -> None:
     """Twenty open invitations are the limit, and the error says what to do."""
     for _ in range(20):
-        await alice.connections.invite("Green", project="UD")
+        await alice.invitations.invite("Green", project="UD")
     with pytest.raises(UsageError, match="20 invitations"):
-        await alice.connections.invite("Green", project="UD")
+        await alice.invitations.invite("Green", project="UD")
 
 
 async def test_secrets_of_a_used_code_are_not_in_the_database(alice: PeerNode, bob: PeerNode) -> None:

@@ -128,17 +128,17 @@ async def test_a_file_arrives_whole(pair: Pair, side: str, place: str) -> None:
 )
 async def test_one_code_makes_one_connection(pair: Pair, side: str, place: str) -> None:
     """Death on either side in the middle of the handshake; the same code, pasted again, goes on where it was."""
-    invited = await pair.alice.connections.invite("Green", project="UD")
+    invited = await pair.alice.invitations.invite("Green", project="UD")
     death = Death(place)
     mortal = pair.alice if side == "alice" else pair.bob
     await pair.die(mortal, death)
     with contextlib.suppress(Killed, UsageError):
-        await pair.bob.connections.accept(invited.code, project="SC")
+        await pair.bob.invitations.accept(invited.code, project="SC")
     async with asyncio.timeout(20):
         await death.happened.wait()
     await pair.bury(mortal)
     if not await pair.bob.store.read(connections.every):
-        await pair.bob.connections.accept(invited.code, project="SC")
+        await pair.bob.invitations.accept(invited.code, project="SC")
 
     async def active() -> bool:
         return [await pair.alice.state("Blue_to_Green"), await pair.bob.state("Green_to_Blue")] == ["active"] * 2

@@ -60,7 +60,7 @@ async def main(folder: Path) -> None:
         _say({"floor": url, "bob": bob.url})
         while line := (await asyncio.to_thread(sys.stdin.readline)).split():
             if line[0] == "accept":
-                connection = await bob.connections.accept(line[1], project="SC")
+                connection = await bob.invitations.accept(line[1], project="SC")
                 _say({"name": connection.name})
             elif line[0] == "cpu":
                 _say({"seconds": time.process_time()})

@@ -102,6 +102,7 @@ class PeerNode:
             transport=self.transport,
             me=Self(self.name, (self.public_url or self.url,), self.must_compare),
         )
+        self.invitations = self.connections.invitations
         await self.transport.start()
 
     async def stop(self) -> None:
@@ -250,8 +251,8 @@ async def until(condition: Callable[[], object], *, seconds: float = 20.0) -> No
 
 async def paired(alice: PeerNode, bob: PeerNode) -> tuple[connections.Connection, connections.Connection]:
     """Pair two running nodes through a code; return each side's connection, both active."""
-    invited = await alice.connections.invite(bob.name, project="UD")
-    theirs = await bob.connections.accept(invited.code, project="SC")
+    invited = await alice.invitations.invite(bob.name, project="UD")
+    theirs = await bob.invitations.accept(invited.code, project="SC")
 
     async def active() -> bool:
         return await alice.state(invited.connection.name) == "active" and await bob.unacked() == 0

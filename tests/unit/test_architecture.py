@@ -17,8 +17,9 @@ PURE = (
     "node/sync/recovering.py", "node/sync/markers.py",
 )  # fmt: skip
 IMPURE = {"asyncio", "aiohttp", "requests", "socket", "time", "random", "os", "subprocess", "threading", "logging"}
+USE_CASES = {"operations", "connections", "invitations"}
 ABOVE = {
-    "rules": {"admin", "sync", "transport", "triggers", "app", "cli", "demo", "operations", "connections"},
+    "rules": {"admin", "sync", "transport", "triggers", "app", "cli", "demo"} | USE_CASES,
     "trackers": {"admin", "sync", "transport", "triggers", "app", "cli", "demo", "rules", "store"},
     "sync": {"admin", "app", "cli", "demo", "transport"},
     "transport": {"admin", "app", "cli", "demo"},

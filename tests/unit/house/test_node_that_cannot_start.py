@@ -43,7 +43,7 @@ async def test_a_lost_node_key_is_never_replaced_by_a_new_identity(tmp_path: Pat
     folder = _folder(tmp_path)
     node = Node(folder, clock=SystemClock())
     await node.start()
-    await node._connections.invite("Bob", project="UD")
+    await node._connections.invitations.invite("Bob", project="UD")
     await node.stop()
     (folder.keys / "node.key").unlink()
     with pytest.raises(ConfigError, match="is missing, but its database holds connections") as error:
