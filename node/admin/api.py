@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from aiohttp import web
 from pydantic import Field
 
+from node import answers
 from node.admin.server import Body, answer, read_body
 from node.check import Checks
 from node.connections import Connections
@@ -271,28 +272,32 @@ class AdminApi:
         return answer({"results": [asdict(result) for result in results]})
 
     async def _status(self, request: web.Request) -> web.Response:
-        return answer(await self._s.operations.status(request.match_info["key"]))
+        key = request.match_info["key"]
+        return answer(await self._s.store.read(lambda tx: answers.status(tx, key)))
 
     async def _events(self, request: web.Request) -> web.Response:
         try:
             after, limit = int(request.query.get("after", "0")), int(request.query.get("limit", "50"))
         except ValueError:
             raise UsageError("after and limit are numbers.") from None
-        return answer({"events": await self._s.operations.events(after=after, limit=min(max(limit, 1), 1000))})
+        bounded = min(max(limit, 1), 1000)
+        found = await self._s.store.read(lambda tx: answers.events(tx, after=after, limit=bounded))
+        return answer({"events": found})
 
     async def _queue(self, _request: web.Request) -> web.Response:
-        return answer({**await self._s.operations.queue(), "quiet": await self._s.operations.quiet()})
+        return answer({**await self._s.store.read(answers.queue), "quiet": await self._s.operations.quiet()})
 
     async def _errors(self, _request: web.Request) -> web.Response:
-        return answer({"problems": await self._s.operations.errors()})
+        found = await self._s.store.read(lambda tx: answers.errors(tx, self._s.store.trouble))
+        return answer({"problems": found})
 
     async def _release(self, request: web.Request) -> web.Response:
         body = await read_body(request, _Numbers)
         if request.match_info["action"] == "retry":
-            return answer({"count": await self._s.operations.retry(body.ids)})
+            return answer({"count": await self._s.operations.problems.retry(body.ids)})
         if body.ids is None:
             raise UsageError("Nothing was named to skip.", advice="Give the numbers that accord errors lists.")
-        return answer({"count": await self._s.operations.skip(body.ids)})
+        return answer({"count": await self._s.operations.problems.skip(body.ids)})
 
     async def _sweep(self, request: web.Request) -> web.Response:
         await read_body(request, _Nothing)

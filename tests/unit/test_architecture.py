@@ -17,7 +17,7 @@ PURE = (
     "node/sync/recovering.py", "node/sync/markers.py",
 )  # fmt: skip
 IMPURE = {"asyncio", "aiohttp", "requests", "socket", "time", "random", "os", "subprocess", "threading", "logging"}
-USE_CASES = {"operations", "connections", "invitations"}
+USE_CASES = {"operations", "problem_desk", "answers", "connections", "invitations"}
 ABOVE = {
     "rules": {"admin", "sync", "transport", "triggers", "app", "cli", "demo"} | USE_CASES,
     "trackers": {"admin", "sync", "transport", "triggers", "app", "cli", "demo", "rules", "store"},

@@ -73,7 +73,7 @@ async def test_what_did_not_arrive_is_sent_again(desk: Desk) -> None:
     await alice.receive(Outcome(results=(Result(mid=sent.mid, c=int(Code.POLICY)),)))
     await alice.settle()
     [problem] = await alice.problems()
-    assert await desk.operations.retry([problem.id]) == 1
+    assert await desk.operations.problems.retry([problem.id]) == 1
     again = (await alice.replicas())[-1]
     assert again.revision == 2
     assert again.changed == sent.changed, "nobody changed anything"
@@ -90,7 +90,7 @@ async def test_a_skipped_message_ends_and_its_peer_hears_of_it(desk: Desk) -> No
     await alice.receive(from_bob(1, twin=link.handle, seen=1))
     await alice.settle()
     [problem] = await alice.problems()
-    assert await desk.operations.skip([problem.id]) == 1
+    assert await desk.operations.problems.skip([problem.id]) == 1
     assert not await alice.problems()
     assert [row["state"] for row in await alice.rows("inbox")] == [inbox.DONE]
     codes = [result.c for one in await alice.sent() if isinstance(one, Outcome) for result in one.results]
@@ -107,7 +107,7 @@ async def test_skipping_a_notice_ends_its_problems_on_all_connections(desk: Desk
     await alice.notice(issue.id)
     await alice.look()
     first, _ = await alice.problems()
-    await desk.operations.skip([first.id])
+    await desk.operations.problems.skip([first.id])
     assert not await alice.problems()
     assert not await alice.store.read(changes.counts)
 
@@ -121,7 +121,7 @@ async def test_a_retried_notice_is_looked_at_again(desk: Desk) -> None:
     await alice.notice(issue.id)
     await alice.look()
     alice.rules.broken.clear()
-    assert await desk.operations.retry(None) == 1
+    assert await desk.operations.problems.retry(None) == 1
     await alice.look()
     assert (await alice.replicas())[-1].replica.fields["summary"] == "New"
     assert not await alice.problems()
@@ -138,13 +138,13 @@ async def test_a_retry_of_a_sweep_or_a_silent_peer_asks_at_once(desk: Desk, stag
     await alice.store.write(lambda tx: problems.report(tx, problem, now_ms=1))
     [known] = await alice.problems()
     alice.woken.clear()
-    assert await desk.operations.retry([known.id]) == 1
+    assert await desk.operations.problems.retry([known.id]) == 1
     assert (desk.sweeps, alice.woken) == (([1], []) if stage == problems.SWEEP else ([], [alice.connection]))
 
 
 async def test_an_unknown_problem_changes_nothing(desk: Desk) -> None:
     """A number that is no open problem's is named."""
     with pytest.raises(UsageError, match="no open problem 7"):
-        await desk.operations.retry([7])
+        await desk.operations.problems.retry([7])
     with pytest.raises(UsageError, match=r"no open problem -1"):
-        await desk.operations.skip([-1, 10**30])
+        await desk.operations.problems.skip([-1, 10**30])
