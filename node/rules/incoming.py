@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from node.errors import RuleError
 from node.rules.contexts import IncomingContext
-from node.rules.incoming_steps import Coming, ensure_type, map_step, refuse_open_secrets, run_script, sets_parent
+from node.rules.incoming_draft import Coming, ensure_type, refuse_open_secrets
+from node.rules.incoming_steps import map_step, run_script, sets_parent
 from node.rules.mapping import Numbered
 from node.rules.model import Draft, Skip
 from node.rules.ruleset import MappingStep, RuleSet, ScriptStep, is_visual
