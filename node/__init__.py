@@ -32,9 +32,9 @@ Around it: ``app.py`` composes all of this and is the only file that names adapt
 what people do with them; ``ledger.py`` proves what left; ``triggers/roll_call.py`` misses what was moved or deleted
 unseen; ``sync/recovery.py`` hears again what a restored database forgot; ``operations.py`` brings in what people name,
 ``answers.py`` shows them how it stands, and ``problem_desk.py`` does what they decide about problems; ``admin/`` and
-``cli/`` are how people reach it; ``store/`` remembers; ``crew.py`` runs workers over stored rows; ``housekeeping.py``
-forgets what is old; ``check.py`` looks whether all is well; ``sandbox/`` is a Jira on your desk; ``demo/`` plays both
-sides.
+``cli/`` are how people reach it; ``store/`` remembers; ``crew.py`` runs workers over stored rows, ``background.py``
+what goes on beside them; ``housekeeping.py`` forgets what is old; ``check.py`` looks whether all is well; ``sandbox/``
+is a Jira on your desk; ``demo/`` plays both sides.
 
 Imports run one way: ``node`` imports ``protocol`` and never the reverse; inside, ``app`` stands above (``admin``,
 ``triggers``, ``sync``, ``transport``), which stand above (``rules``, ``store``, ``trackers``).

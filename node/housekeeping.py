@@ -6,10 +6,10 @@ digests of files that are gone. Never touches what waits, a link, the ledger or 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Final
 
+from node.background import Background
 from node.clock import Clock
 from node.errors import AccordError
 from node.store import awaited, history, problems, shadows, steps
@@ -40,18 +40,15 @@ class Housekeeping:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("housekeeping", self._run)
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run(), name="housekeeping")
+        self._background.start()
 
     async def stop(self) -> None:
         """Stop; what was not looked at is looked at next time."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._background.stop()
 
     async def _run(self) -> None:
         pause = FIRST_SECONDS

@@ -18,6 +18,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from node.background import Background
 from node.clock import Clock
 from node.errors import AccordError
 from node.ledger_chain import Break, Chain
@@ -91,21 +92,19 @@ class Ledger:
         self._clock = clock
         self._dirty = asyncio.Event()
         self._writing = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("ledger anchor", self._run)
         self.trouble = ""
         """Why nothing new is signed for, or empty."""
 
     async def start(self) -> None:
         """Begin to sign for what is sealed; call it before anything can be sealed."""
         await self._try_to_sign()
-        self._task = asyncio.create_task(self._run(), name="ledger anchor")
+        self._background.start()
 
     async def stop(self) -> None:
         """Sign for everything until now, and stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        if self._background.started:
+            await self._background.stop()
             await self._try_to_sign()
 
     def sealed(self, _connection_id: int) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
 
+from node.background import Background
 from node.crew import Crew, Job
 from node.errors import AccordError, Fault, TrackerError, TrackerUnreachable
 from node.store import inbox, links, problems
@@ -37,7 +37,7 @@ class InboxFeed:
         self._site = site
         self._incoming = incoming
         self._size = size
-        self._looking: asyncio.Task[None] | None = None
+        self._looking = Background("files for the inbox", self._wake_complete)
         self._look_again = False
         self.crew: Crew[Received] = Crew(
             "inbox",
@@ -56,9 +56,7 @@ class InboxFeed:
     async def stop(self) -> None:
         """Stop at once; every row is found again."""
         await self.crew.stop()
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        await self._looking.stop()
 
     async def _find(self) -> Sequence[Job[Received]]:
         now = self._site.clock.now_ms()
@@ -123,10 +121,9 @@ class InboxFeed:
     def received(self) -> None:
         """Messages or files have come in: look for rows that can go on."""
         self.crew.wake()
-        if self._incoming.files.awaited and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.create_task(self._wake_complete(), name="files for the inbox")
-        elif self._incoming.files.awaited:
-            self._look_again = True
+        if self._incoming.files.awaited:
+            self._look_again = True  # one look that has begun may have passed by what came now
+            self._looking.start()
 
     async def _wake_complete(self) -> None:
         """Make the rows of those issues due whose files are all here."""

@@ -12,6 +12,7 @@ import hashlib
 import logging
 from contextlib import suppress
 
+from node.background import Background
 from node.errors import AccordError, TrackerNotFound
 from node.store import connections, cursors, links, outbox, problems
 from node.store.links import Link
@@ -41,7 +42,7 @@ class Resync:
     def __init__(self, site: Site, outgoing: Outgoing) -> None:
         self._site = site
         self._outgoing = outgoing
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("resync", self._run)
         self._news = asyncio.Event()
         self._rounds: dict[int, list[int]] = {}
         """When the last rounds for each peer began; a hint, lost at a restart."""
@@ -51,14 +52,11 @@ class Resync:
     def start(self) -> None:
         """Look whether a peer has lost anything; also what was left undone before a restart."""
         self._news.set()
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="resync")
+        self._background.start()
 
     async def stop(self) -> None:
         """Stop; what was not queued is found again by its cursor."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.stop()
 
     async def _run(self) -> None:
         wait = FIRST_SECONDS

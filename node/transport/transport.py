@@ -14,6 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
+from node.background import Background
 from node.clock import Clock
 from node.errors import AccordError
 from node.keys import KeyFolder
@@ -82,7 +83,7 @@ class Transport:
         self._crypto = ThreadPoolExecutor(CRYPTO_THREADS, thread_name_prefix="crypto")
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._senders: dict[int, Sender] = {}
-        self._housekeeping: asyncio.Task[None] | None = None
+        self._housekeeping = Background("transport housekeeping", self._keep_house)
         self._running = False
         self.channels = Channels(store, keys)
         self.client = PeerClient(settings.client, clock)
@@ -123,18 +124,18 @@ class Transport:
             if connection.state != connections.CLOSED or await self._has_keys(connection):
                 # A peer may be backing off from us, and which files it asked for was known in memory only.
                 self.wake(connection.id, speak=True)
-        self._housekeeping = asyncio.create_task(self._keep_house(), name="transport housekeeping")
+        self._housekeeping.start()
 
     async def stop(self) -> None:
         """Stop talking; what was not finished is in the rows."""
         self._running = False
-        tasks = [*self._tasks.values(), *([self._housekeeping] if self._housekeeping else [])]
+        await self._housekeeping.stop()
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
         self._senders.clear()
-        self._housekeeping = None
         await self.client.close()
         await asyncio.to_thread(self._crypto.shutdown)
 

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from node.background import Background
 from node.clock import Clock
 from node.errors import AccordError, TrackerError, TrackerNonsense, TrackerRefused
 from node.store import changes, cursors, links, problems, shadows
@@ -112,8 +113,7 @@ class Poller:
         self._interval = interval
         self._wake = wake
         self._entered = entered
-        self._now = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("poller", self._run)
         self.last_ms: int | None = None
         self.healthy = False
         """Whether the newest sweep went well."""
@@ -122,22 +122,18 @@ class Poller:
 
     def start(self) -> None:
         """Sweep at once, then at the interval."""
-        self._task = asyncio.create_task(self._run(), name="poller")
+        self._background.start()
 
     def sweep_soon(self) -> None:
         """Do not wait for the interval."""
-        self._now.set()
+        self._background.soon()
 
     async def stop(self) -> None:
         """Stop; the cursor is stored."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._background.stop()
 
     async def _run(self) -> None:
         while True:
-            self._now.clear()
             try:
                 await self._sweep_or_tell()
             except AccordError as error:
@@ -145,12 +141,8 @@ class Poller:
             except Exception:  # noqa: BLE001 - one bad sweep must not end the safety net
                 _LOG.exception("a sweep failed; the next one tries again")
             self.tried.set()
-            try:
-                interval = self._interval()
-                async with asyncio.timeout(interval if self.healthy else min(interval, AGAIN_SECONDS)):
-                    await self._now.wait()
-            except TimeoutError:
-                continue
+            interval = self._interval()
+            await self._background.rest(interval if self.healthy else min(interval, AGAIN_SECONDS))
 
     async def _sweep_or_tell(self) -> None:
         try:

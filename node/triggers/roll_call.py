@@ -6,11 +6,11 @@ was deleted without a notice, or hidden from us: people are told, for only they 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
+from node.background import Background
 from node.clock import Clock
 from node.errors import AccordError, TrackerNotFound, TrackerRefused
 from node.store import changes, links, problems
@@ -54,40 +54,30 @@ class RollCall:
         self._projects = projects
         self._wake = wake
         self._moved = moved
-        self._soon = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("roll call", self._run)
 
     def start(self) -> None:
         """Begin; the first call comes after a while."""
-        self._task = asyncio.create_task(self._run(), name="roll call")
+        self._background.start()
 
     def soon(self) -> None:
         """Do not wait for the next turn: somebody put something right."""
-        self._soon.set()
+        self._background.soon()
 
     async def stop(self) -> None:
         """Stop; the next call begins anew."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._background.stop()
 
     async def _run(self) -> None:
-        pause = FIRST_SECONDS
+        await self._background.rest(FIRST_SECONDS)
         while True:
-            try:
-                async with asyncio.timeout(pause):
-                    await self._soon.wait()
-            except TimeoutError:
-                pass
-            self._soon.clear()
-            pause = EVERY_SECONDS
             try:
                 await self.call()
             except AccordError as error:
                 _LOG.warning("the roll could not be called; it is tried again: %s", error.message)
             except Exception:  # noqa: BLE001 - one bad round must not end it
                 _LOG.exception("the roll could not be called; it is tried again")
+            await self._background.rest(EVERY_SECONDS)
 
     async def call(self) -> int:
         """Call the roll once (1 call for 1,000 issues, and 1 for each that is missing); return how many were missing.
