@@ -8,6 +8,7 @@
 Read these files in this order and you have followed one issue through the house:
 
 1.  ``triggers/webhook.py`` and ``triggers/poller.py``: a change is seen, and stored before it is answered.
+    ``triggers/registration.py`` keeps our webhook in Jira, for the projects of ``triggers/projects.py``.
 2.  ``triggers/change_feed.py``, ``triggers/trigger.py``: many notices become one look at one issue; what fails stays
     (``triggers/setbacks.py``), and so does what a person asked for and could not have yet.
 3.  ``sync/outgoing.py``, ``sync/our_edits.py``: the issue's newest state, on each of its connections: what of it is

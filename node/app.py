@@ -14,6 +14,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -27,7 +28,7 @@ from node.check import ERROR, OK, Checks, Finding, boundary_findings
 from node.clock import Clock, SystemClock
 from node.config import NodeFolder, Settings
 from node.connections import Connections
-from node.errors import AccordError, ConfigError, TrackerError
+from node.errors import AccordError, ConfigError
 from node.housekeeping import Housekeeping
 from node.keys import KeyFolder
 from node.ledger import Ledger
@@ -38,11 +39,10 @@ from node.rules.script.sandbox import MontyEngine
 from node.rules.script.workers import boundary_report
 from node.rules_desk.desk import rules_desk
 from node.store import connections as connection_rows
-from node.store import links
 from node.store import restored as restored_rows
 from node.store.engine import Store
 from node.store.errors import StoreError
-from node.store.port import Reader, Transaction
+from node.store.port import Transaction
 from node.sync.first_words import FirstWords
 from node.sync.inbox_feed import InboxFeed
 from node.sync.incoming import Incoming
@@ -62,26 +62,20 @@ from node.transport.receive import Hooks
 from node.transport.transport import Transport, TransportSettings
 from node.triggers.change_feed import ChangeFeed
 from node.triggers.poller import Poller
+from node.triggers.projects import watched_projects
+from node.triggers.registration import Registration
 from node.triggers.roll_call import RollCall
-from node.triggers.trigger import watched
 from node.triggers.webhook import WebhookIntake
 from protocol.fingerprint import fingerprint
 from protocol.identity import NodeKey
 
 _LOG = logging.getLogger(__name__)
-WEBHOOK_NAME = "Accord"
-REGISTER_SECONDS = 600.0
-"""How often a node looks whether its webhook is still in Jira."""
-REGISTER_AGAIN_SECONDS = 15.0
-"""How long a node that could not register its webhook waits before it tries again: double of this, doubling on."""
 CATCH_UP_SECONDS = 30.0
 """How long received messages wait at the start for changes of our own people to be looked at."""
 TROUBLE_SECONDS = 30.0
 """How long a part of the node that met a fault of its own waits before it goes on."""
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 """Hosts to listen on that are no address at which another machine finds this one."""
-PAIRING_SECONDS = 1.0
-"""How often a node with an open invitation looks whether the connection has come into being."""
 
 
 class Node:
@@ -95,14 +89,8 @@ class Node:
         self._clock = clock
         self._crash_point = crash_point
         self._settings: Settings = folder.settings()
-        self._webhook = WebhookState(active=False, advice="It is registered as soon as there is a connection.")
         self._runners: list[web.AppRunner] = []
-        self._registrar: asyncio.Task[None] | None = None
         self._heard = FirstWords()
-        self._reregister = asyncio.Event()
-        self._registering = asyncio.Lock()
-        self._registered: Sequence[str] = ()
-        self._registered_ms = 0
         self.public_url = ""
         self.admin_url = ""
 
@@ -130,7 +118,7 @@ class Node:
         self._roll_call.start()
         self._housekeeping.start()
         self._catching_up = asyncio.create_task(self._catch_up(), name="catching up")
-        self._registrar = asyncio.create_task(self._keep_registered(), name="webhook registration")
+        self._registration.start()
         self._looking = asyncio.create_task(_tell_open_walls(), name="boundary of scripts")
         self._write_running()
 
@@ -152,6 +140,7 @@ class Node:
 
     async def _build(self) -> None:
         folder, settings, clock = self._folder, self._settings, self._clock
+        sync = settings.sync
         token, webhook_token, self._api_token = (
             folder.secret(name) for name in ("jira-token", "webhook-token", "api-token")
         )
@@ -173,7 +162,7 @@ class Node:
             tls=jira_tls,
         )
         self._ledger = Ledger(self._store, node_key, folder.root, clock)
-        max_file = settings.sync.max_file * 1_000_000
+        max_file = sync.max_file * 1_000_000
         files = BlobFolder(folder.blobs, clock, max_file=max_file)
         await asyncio.to_thread(files.clear_temporary)
         self._transport = Transport(
@@ -184,8 +173,8 @@ class Node:
             clock=clock,
             settings=TransportSettings(
                 client=ClientSettings(
-                    allow_http=settings.sync.allow_http,
-                    allow_private=settings.sync.allow_private_peers,
+                    allow_http=sync.allow_http,
+                    allow_private=sync.allow_private_peers,
                     tls=peer_tls,
                 )
             ),
@@ -212,7 +201,7 @@ class Node:
             browse_url=lambda key: f"{settings.jira.url}/browse/{key}",
             wake_sender=self._transport.wake,
             ask_peer=lambda connection_id: self._transport.wake(connection_id, speak=True),
-            shadows_are_fresh=lambda: self._webhook.active,
+            shadows_are_fresh=lambda: self._registration.webhook.active,
             max_file=max_file,
             guard=settings.guard,
             recovered=self._recovered,
@@ -224,12 +213,13 @@ class Node:
         incoming = Incoming(site)
         self._inbox = InboxFeed(site, incoming)
         self._resync = Resync(site, outgoing)
+        self._projects = partial(watched_projects, self._store, self._rules)
         self._poller = Poller(
             self._store,
             self._tracker,
             clock,
             projects=self._projects,
-            interval=lambda: settings.sync.sweep if self._webhook.active else settings.sync.sweep_without_webhooks,
+            interval=lambda: sync.sweep if self._registration.webhook.active else sync.sweep_without_webhooks,
             wake=self._changes.crew.wake,
             entered=self._changes.projects,
         )
@@ -240,13 +230,22 @@ class Node:
             secret=None,
             wake=self._changes.crew.wake,
         )
+        self._registration = Registration(
+            self._store,
+            self._tracker,
+            clock,
+            mode=settings.jira.webhooks,
+            address=lambda: self._intake.address(settings.jira.webhook_url or self.public_url),
+            projects=self._projects,
+            begun=self._poller.sweep_soon,
+        )
         self._roll_call = RollCall(
             self._store,
             self._tracker,
             clock,
             projects=self._projects,
             wake=self._changes.crew.wake,
-            moved=self._reregister.set,
+            moved=self._registration.soon,
         )
         self._operations = Operations(
             site,
@@ -262,7 +261,7 @@ class Node:
             self._tracker,
             clock,
             folder=folder.root,
-            webhook=self._webhook_now,
+            webhook=self._registration.look,
             boundary=self._walls_and_ledger,
         )
         self._housekeeping = Housekeeping(self._store, clock)
@@ -311,7 +310,6 @@ class Node:
         self._intake.add_routes(peers)
         port = await self._open(peers, settings.host, settings.port)
         self.public_url = settings.public_url or f"http://{settings.host}:{port}"
-        self._local_url = f"http://{settings.host}:{port}"
         self._connections = Connections(
             store=self._store,
             keys=self._keys,
@@ -359,10 +357,9 @@ class Node:
         """Stop cleanly: everything that was not finished is a row."""
         self._folder.running.unlink(missing_ok=True)
         await self._close_listeners()
-        if self._registrar is not None:
-            self._registrar.cancel()
-            self._looking.cancel()
-            await asyncio.gather(self._registrar, self._looking, return_exceptions=True)
+        await self._registration.stop()
+        self._looking.cancel()
+        await asyncio.gather(self._looking, return_exceptions=True)
         await self._housekeeping.stop()
         await self._poller.stop()
         await self._roll_call.stop()
@@ -391,7 +388,7 @@ class Node:
             "public_url": self.public_url,
             "admin_url": self.admin_url,
             "jira_url": self._settings.jira.url,
-            "webhook": asdict(self._webhook),
+            "webhook": asdict(self._registration.webhook),
             "last_sweep_ms": self._poller.last_ms,
             "last_webhook_ms": self._intake.last_ms,
         }
@@ -410,19 +407,6 @@ class Node:
         await self._store.fetch_one("SELECT 1 AS one")
         return {"ready": self._poller.healthy or not await self._projects(), "name": self.about()["name"]}
 
-    async def _projects(self) -> Sequence[str]:
-        """Return the projects to watch: where issues come in, where linked ones are, and where some enter from."""
-
-        async def look(tx: Reader) -> list[str]:
-            rows = await connection_rows.every(tx)
-            ours = {row.project for row in rows if row.state in {"active", "deactivated"}}
-            return sorted(ours | await links.projects(tx))
-
-        found = set(await self._store.read(look))
-        for party, ruleset in await self._rules.automatic():
-            found |= watched(ruleset, party.project)
-        return sorted(found)
-
     def _wake_all(self) -> None:
         self._changes.crew.wake()
         self._inbox.crew.wake()
@@ -439,71 +423,8 @@ class Node:
         self._wake_all()
 
     async def _connected(self) -> None:
-        self._reregister.set()
+        self._registration.soon()
         self._wake_all()
-
-    async def _keep_registered(self) -> None:
-        """Keep our webhook in Jira in line with the projects of our connections; it is tried again where it failed."""
-        failures = 0
-        while True:
-            self._reregister.clear()
-            pause = REGISTER_SECONDS
-            try:
-                if await self._look_after_webhook():
-                    failures = 0
-                else:
-                    failures += 1
-                    pause = min(REGISTER_SECONDS, REGISTER_AGAIN_SECONDS * 2 ** min(failures, 10))
-                if await self._store.read(connection_rows.pending):
-                    pause = PAIRING_SECONDS
-            except Exception:  # noqa: BLE001 - nobody else would register the webhook
-                _LOG.exception("the webhook could not be looked after; it is tried again")
-                pause = TROUBLE_SECONDS
-            try:
-                async with asyncio.timeout(pause):
-                    await self._reregister.wait()
-            except TimeoutError:
-                continue
-
-    async def _look_after_webhook(self) -> bool:
-        """See that Jira reports changes of all our projects; tell whether there is nothing to try again."""
-        async with self._registering:
-            projects = await self._projects()
-            now = self._clock.now_ms()
-            fresh = self._webhook.active and now - self._registered_ms < REGISTER_SECONDS * 1000
-            if not projects or (fresh and projects == self._registered):
-                return True
-            before = (self._webhook.active, self._webhook.id, self._registered)
-            self._webhook = await self._register(projects)
-            self._registered, self._registered_ms = projects, now
-            if self._webhook.active and before != (True, self._webhook.id, projects):
-                self._poller.sweep_soon()  # nobody reported what happened until now
-            return self._webhook.active
-
-    async def _webhook_now(self) -> WebhookState:
-        """Look at the webhook in Jira itself: somebody may have removed it there."""
-        self._registered_ms = 0
-        await self._look_after_webhook()
-        return self._webhook
-
-    async def _register(self, projects: Sequence[str]) -> WebhookState:
-        settings = self._settings.jira
-        base = settings.webhook_url or self._settings.node.public_url or self._local_url
-        url = f"{base.rstrip('/')}/webhook/{self._folder.secret('webhook-token').value}"
-        if settings.webhooks == "off":
-            return WebhookState(active=False, advice="Webhooks are switched off in accord.toml; sweeps find changes.")
-        if settings.webhooks == "manual":
-            return WebhookState(active=True, advice="An admin of Jira registered the webhook.")
-        try:
-            await self._tracker.fields()  # notices can be read only once the fields are known
-            visible = {one.key for one in await self._tracker.projects()}
-            # A project that was deleted or taken from us would make Jira refuse the filter for all of them.
-            watched = [key for key in projects if key in visible] or projects
-            state = await self._tracker.ensure_webhook(url, projects=watched, name=WEBHOOK_NAME)
-        except TrackerError as error:
-            _LOG.warning("the webhook could not be registered: %s", error.message)
-            return WebhookState(active=False, advice=f"{error.message} It is tried again by itself.")
-        return state
 
     async def _walls_and_ledger(self) -> Sequence[Finding]:
         trouble = self._ledger.trouble

@@ -35,6 +35,10 @@ class WebhookIntake:
         self._wake = wake
         self.last_ms: int | None = None
 
+    def address(self, base: str) -> str:
+        """Return the URL that our tracker has to call to reach this node at ``base``. It holds the token."""
+        return f"{base.rstrip('/')}/webhook/{self._token}"
+
     def add_routes(self, app: web.Application) -> None:
         """Add the route to a server."""
         app.router.add_post("/webhook/{token}", self._handle)
