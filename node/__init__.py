@@ -28,8 +28,9 @@ Read these files in this order and you have followed one issue through the house
     our own write comes back as a change, and is recognised by its content.
 14. ``sync/endings.py``: the outcome goes back to the sender by the same road, and ``sync/outcomes.py`` hears it there.
 
-Around it: ``app.py`` composes all of this and is the only file that names adapters; ``invitations.py`` pairs nodes and
-``connections.py`` pauses and ends what they made; ``rulebook.py`` keeps the published rules, and ``rules_desk/`` is
+Around it: ``app.py`` composes all of this and is the only file that names adapters, ``serve.py`` runs it as a process
+and ``listeners.py`` opens its ports; ``triggers/catch_up.py`` orders its first looks; ``invitations.py`` pairs nodes
+and ``connections.py`` pauses and ends what they made; ``rulebook.py`` keeps the published rules, and ``rules_desk/`` is
 what people do with them; ``ledger.py`` proves what left; ``triggers/roll_call.py`` misses what was moved or deleted
 unseen; ``sync/recovery.py`` hears again what a restored database forgot; ``operations.py`` brings in what people name,
 ``answers.py`` shows them how it stands, and ``problem_desk.py`` does what they decide about problems; ``admin/`` and

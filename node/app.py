@@ -8,11 +8,7 @@ Stop: take nothing new, let what runs end or be found again, close. Nothing here
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import os
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -24,25 +20,23 @@ from node.admin.api import AdminApi, Services
 from node.admin.ledger_api import LedgerApi
 from node.admin.rules_api import RulesApi
 from node.admin.server import admin_app
-from node.check import ERROR, OK, Checks, Finding, boundary_findings
+from node.background import Background
+from node.check import ERROR, OK, Checks, Finding, boundary, tell_open_walls
 from node.clock import Clock, SystemClock
 from node.config import NodeFolder, Settings
 from node.connections import Connections
-from node.errors import AccordError, ConfigError
+from node.errors import AccordError
 from node.housekeeping import Housekeeping
 from node.keys import KeyFolder
 from node.ledger import Ledger
+from node.listeners import Listeners
 from node.operations import Operations
 from node.rulebook import RuleBook
 from node.rules.facts import CachedFacts
 from node.rules.script.sandbox import MontyEngine
-from node.rules.script.workers import boundary_report
 from node.rules_desk.desk import rules_desk
 from node.store import connections as connection_rows
-from node.store import restored as restored_rows
 from node.store.engine import Store
-from node.store.errors import StoreError
-from node.store.port import Transaction
 from node.sync.first_words import FirstWords
 from node.sync.inbox_feed import InboxFeed
 from node.sync.incoming import Incoming
@@ -60,6 +54,7 @@ from node.transport.crash import CrashPoint, live_on
 from node.transport.pairing import Self
 from node.transport.receive import Hooks
 from node.transport.transport import Transport, TransportSettings
+from node.triggers.catch_up import catch_up
 from node.triggers.change_feed import ChangeFeed
 from node.triggers.poller import Poller
 from node.triggers.projects import watched_projects
@@ -67,15 +62,6 @@ from node.triggers.registration import Registration
 from node.triggers.roll_call import RollCall
 from node.triggers.webhook import WebhookIntake
 from protocol.fingerprint import fingerprint
-from protocol.identity import NodeKey
-
-_LOG = logging.getLogger(__name__)
-CATCH_UP_SECONDS = 30.0
-"""How long received messages wait at the start for changes of our own people to be looked at."""
-TROUBLE_SECONDS = 30.0
-"""How long a part of the node that met a fault of its own waits before it goes on."""
-_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
-"""Hosts to listen on that are no address at which another machine finds this one."""
 
 
 class Node:
@@ -89,7 +75,7 @@ class Node:
         self._clock = clock
         self._crash_point = crash_point
         self._settings: Settings = folder.settings()
-        self._runners: list[web.AppRunner] = []
+        self._listeners = Listeners()
         self._heard = FirstWords()
         self.public_url = ""
         self.admin_url = ""
@@ -104,63 +90,37 @@ class Node:
         try:
             await self._listen()
             await self._ledger.start()
-            await self._note_restore()
+            lost, told = await self._ledger.lost(), self._was_restored
+            self._heard.expect(
+                await self._store.write(lambda tx: restored.note_at_start(tx, lost, self._clock, told=told))
+            )
             await self._transport.start()
         except BaseException:
-            await self._close_listeners()
-            await self._transport.stop()
-            await self._ledger.stop()
-            await self._engine.close()
-            await self._tracker.close()
-            await self._store.close()
+            await self.stop()
             raise
         self._poller.start()
         self._roll_call.start()
         self._housekeeping.start()
-        self._catching_up = asyncio.create_task(self._catch_up(), name="catching up")
+        self._catching_up.start()
         self._registration.start()
-        self._looking = asyncio.create_task(_tell_open_walls(), name="boundary of scripts")
-        self._write_running()
-
-    async def _note_restore(self) -> None:
-        """See whether the database was put back, by a person's word or the ledger's anchor; else the peers may tell."""
-        lost = await self._ledger.lost()
-
-        async def note(tx: Transaction) -> list[int]:
-            active = [row for row in await connection_rows.every(tx) if row.state == connection_rows.ACTIVE]
-            for row in active:
-                signed = lost.get(row.conn or b"", "")
-                known = await restored_rows.read(tx, row.id)
-                if self._was_restored or (signed and (known is None or known.anchor != signed)):
-                    seed = self._clock.random_bytes(16)
-                    await restored.note(tx, row, now_ms=self._clock.now_ms(), seed=seed, anchor=signed)
-            return [row.id for row in active]
-
-        self._heard.expect(await self._store.write(note))
+        self._looking_at_walls.start()
+        self._folder.tell_running(admin_url=self.admin_url, public_url=self.public_url)
 
     async def _build(self) -> None:
         folder, settings, clock = self._folder, self._settings, self._clock
         sync = settings.sync
-        token, webhook_token, self._api_token = (
-            folder.secret(name) for name in ("jira-token", "webhook-token", "api-token")
-        )
+        webhook_token, self._api_token = folder.secret("webhook-token"), folder.secret("api-token")
         keys = KeyFolder(folder.keys, clock.random_bytes)
-        # Two, because each HTTP library changes its own; and before anything is open that would have to be closed.
-        jira_tls, peer_tls = folder.trust(settings), folder.trust(settings)
+        peer_tls = folder.trust(settings)  # not the tracker's, because each HTTP library changes its own
         self._store = await Store.open(folder.database)
         try:
-            node_key = await self._identity(keys)
+            has_met = bool(await self._store.read(connection_rows.every))
+            node_key = keys.identity(has_met=has_met) or keys.create_node_key()
+            self._tracker = _tracker(folder, settings, clock)
         except BaseException:
             await self._store.close()
             raise
         self._fingerprint = fingerprint(node_key.public)
-        self._tracker = JiraTracker(
-            settings.jira.url,
-            Auth(token.value, settings.jira.user),
-            clock=clock,
-            max_parallel=settings.jira.parallel,
-            tls=jira_tls,
-        )
         self._ledger = Ledger(self._store, node_key, folder.root, clock)
         max_file = sync.max_file * 1_000_000
         files = BlobFolder(folder.blobs, clock, max_file=max_file)
@@ -172,11 +132,7 @@ class Node:
             files=files,
             clock=clock,
             settings=TransportSettings(
-                client=ClientSettings(
-                    allow_http=sync.allow_http,
-                    allow_private=sync.allow_private_peers,
-                    tls=peer_tls,
-                )
+                client=ClientSettings(allow_http=sync.allow_http, allow_private=sync.allow_private_peers, tls=peer_tls)
             ),
             hooks=Hooks(
                 received=lambda _id: self._inbox.received(),
@@ -224,11 +180,7 @@ class Node:
             entered=self._changes.projects,
         )
         self._intake = WebhookIntake(
-            self._store,
-            clock,
-            token=webhook_token.value,
-            secret=None,
-            wake=self._changes.crew.wake,
+            self._store, clock, token=webhook_token.value, secret=None, wake=self._changes.crew.wake
         )
         self._registration = Registration(
             self._store,
@@ -265,50 +217,19 @@ class Node:
             boundary=self._walls_and_ledger,
         )
         self._housekeeping = Housekeeping(self._store, clock)
+        self._looking_at_walls = Background("boundary of scripts", tell_open_walls)
+        self._catching_up = Background(
+            "catching up",
+            lambda: catch_up(self._heard, self._changes, self._resync, self._poller, self._inbox, clock),
+        )
         self._keys, self._node_key = keys, node_key
-
-    async def _identity(self, keys: KeyFolder) -> NodeKey:
-        """Return this node's key; only a node that has never met anybody gets a new one."""
-        if keys.has_node_key():
-            return keys.node_key()
-        if await self._store.read(connection_rows.every):
-            raise ConfigError(
-                f"This node's key {self._folder.keys / 'node.key'} is missing, but its database holds connections.",
-                advice="Restore the folder keys/ from its own backup. If it is lost, this node cannot be who it was: "
-                "make a new one with accord init in another folder, and pair again with each partner.",
-            )
-        return keys.create_node_key()
-
-    async def _catch_up(self) -> None:
-        """See what people did here while the node was away, before a peer's wish is written over it unseen.
-
-        Nothing is looked at before the peers could tell whether our database was put back.
-        """
-        await self._heard.of_all()
-        self._changes.crew.start()
-        self._resync.start()
-        try:
-            async with asyncio.timeout(CATCH_UP_SECONDS):
-                await self._poller.tried.wait()
-                await self._changes.caught_up()
-        except TimeoutError:
-            _LOG.warning("not all changes could be looked at within %.0f seconds; going on", CATCH_UP_SECONDS)
-        except StoreError as error:
-            _LOG.warning("changes could not be looked at first; going on: %s", error.message)
-        self._changes.expect_notices()
-        while True:
-            try:
-                return await self._inbox.start()
-            except StoreError as error:
-                _LOG.warning("received messages cannot be settled yet; it is tried again: %s", error.message)
-                await self._clock.sleep(TROUBLE_SECONDS)
 
     async def _listen(self) -> None:
         settings = self._settings.node
         peers = web.Application(client_max_size=0)
         self._transport.add_routes(peers)
         self._intake.add_routes(peers)
-        port = await self._open(peers, settings.host, settings.port)
+        port = await self._listeners.open(peers, settings.host, settings.port)
         self.public_url = settings.public_url or f"http://{settings.host}:{port}"
         self._connections = Connections(
             store=self._store,
@@ -329,42 +250,25 @@ class Node:
                 poller=self._poller,
                 tracker=self._tracker,
                 store=self._store,
-                address_warning=self._address_warning,
+                address_warning=lambda: settings.address_warning(self.public_url),
                 connected=self._connected,
             )
         ).add_routes(admin)
         RulesApi(self._desk).add_routes(admin)
         LedgerApi(self._store, self._ledger).add_routes(admin)
-        admin_port = await self._open(admin, "127.0.0.1", settings.admin_port)
+        admin_port = await self._listeners.open(admin, "127.0.0.1", settings.admin_port)
         self.admin_url = f"http://127.0.0.1:{admin_port}"
-
-    async def _open(self, app: web.Application, host: str, port: int) -> int:
-        """Listen; the access log is off because the webhook's token is in its path."""
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
-        await runner.setup()
-        self._runners.append(runner)
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            await self._close_listeners()
-            raise ConfigError(
-                f"The node cannot listen on {host}:{port}: {os.strerror(error.errno) if error.errno else error}.",
-                advice="Another program, or another node, uses that port. Change port or admin_port in accord.toml.",
-            ) from None
-        return int(runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Stop cleanly: everything that was not finished is a row."""
         self._folder.running.unlink(missing_ok=True)
-        await self._close_listeners()
+        await self._listeners.close()
         await self._registration.stop()
-        self._looking.cancel()
-        await asyncio.gather(self._looking, return_exceptions=True)
+        await self._looking_at_walls.stop()
         await self._housekeeping.stop()
         await self._poller.stop()
         await self._roll_call.stop()
-        self._catching_up.cancel()
-        await asyncio.gather(self._catching_up, return_exceptions=True)
+        await self._catching_up.stop()
         await self._changes.crew.stop()
         await self._inbox.stop()
         await self._resync.stop()
@@ -373,11 +277,6 @@ class Node:
         await self._engine.close()
         await self._tracker.close()
         await self._store.close()
-
-    async def _close_listeners(self) -> None:
-        for runner in self._runners:
-            await runner.cleanup()
-        self._runners.clear()
 
     def about(self) -> dict[str, Any]:
         """Return who this node is."""
@@ -392,15 +291,6 @@ class Node:
             "last_sweep_ms": self._poller.last_ms,
             "last_webhook_ms": self._intake.last_ms,
         }
-
-    def _address_warning(self) -> str:
-        host = self._settings.node.host
-        if self._settings.node.public_url is not None or host not in _LOCAL_HOSTS:
-            return ""
-        return (
-            f"Partners are told the address {self.public_url}, at which only a node on this machine reaches this one. "
-            "Set node.public_url in accord.toml to the address that they can use, and start the node anew, first."
-        )
 
     async def _ready(self) -> dict[str, Any]:
         """Ready means: the store answers, and the newest sweep has shown that Jira does."""
@@ -429,54 +319,13 @@ class Node:
     async def _walls_and_ledger(self) -> Sequence[Finding]:
         trouble = self._ledger.trouble
         text = trouble or "Everything that leaves is written down and signed for."
-        return [*await _boundary(), Finding("ledger", ERROR if trouble else OK, text)]
-
-    def _write_running(self) -> None:
-        data = {"pid": os.getpid(), "admin_url": self.admin_url, "public_url": self.public_url}
-        temporary = self._folder.running.with_suffix(".new")
-        temporary.write_text(json.dumps(data), "utf-8")
-        temporary.replace(self._folder.running)
+        return [*await boundary(), Finding("ledger", ERROR if trouble else OK, text)]
 
 
-async def _no_webhook() -> WebhookState:
-    return WebhookState(active=False, advice="The node does not run: start it with accord serve.")
-
-
-async def _boundary() -> Sequence[Finding]:
-    return boundary_findings(await boundary_report())
-
-
-async def _tell_open_walls() -> None:
-    """Write into the log which walls around scripts this platform lacks."""
-    for finding in await _boundary():
-        if finding.state != OK:
-            _LOG.warning("%s: %s", finding.what, finding.text)
-
-
-async def serve(folder: NodeFolder, *, announce: Callable[[str], None], was_restored: bool = False) -> None:
-    """Run a node until SIGINT or SIGTERM.
-
-    Args:
-        folder: the node's.
-        announce: is told that it runs, and that it has stopped.
-        was_restored: its database was put back from a backup; needed only where nothing shows that.
-
-    Raises:
-        AccordError: it could not start.
-    """
-    node = Node(folder, clock=SystemClock(), was_restored=was_restored)
-    await node.start()
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopped.set)
-    about = node.about()
-    announce(f"Node {about['name']} is up at {about['public_url']}. Fingerprint: {about['fingerprint']}")
-    try:
-        await stopped.wait()
-    finally:
-        await node.stop()
-    announce(f"Node {about['name']} has stopped.")
+def _tracker(folder: NodeFolder, settings: Settings, clock: Clock) -> JiraTracker:
+    jira = settings.jira
+    auth = Auth(folder.secret("jira-token").value, jira.user)
+    return JiraTracker(jira.url, auth, clock=clock, max_parallel=jira.parallel, tls=folder.trust(settings))
 
 
 async def check_offline(folder: NodeFolder) -> list[dict[str, Any]]:
@@ -485,21 +334,20 @@ async def check_offline(folder: NodeFolder) -> list[dict[str, Any]]:
     Raises:
         AccordError: the folder holds no node.
     """
+
+    async def no_webhook() -> WebhookState:
+        return WebhookState(active=False, advice="The node does not run: start it with accord serve.")
+
     settings = folder.settings()
     clock = SystemClock()
-    tracker = JiraTracker(
-        settings.jira.url,
-        Auth(folder.secret("jira-token").value, settings.jira.user),
-        clock=clock,
-        tls=folder.trust(settings),
-    )
+    tracker = _tracker(folder, settings, clock)
     try:
         store = await Store.open(folder.database)
     except AccordError as error:
         await tracker.close()
         return [asdict(Finding("database", ERROR, error.message, error.advice))]
     try:
-        checks = Checks(store, tracker, clock, folder=folder.root, webhook=_no_webhook, boundary=_boundary)
+        checks = Checks(store, tracker, clock, folder=folder.root, webhook=no_webhook, boundary=boundary)
         return [asdict(finding) for finding in await checks.run()]
     finally:
         await tracker.close()

@@ -5,6 +5,7 @@ Only looks: registers nothing, writes nothing to Jira, sends nothing to a peer.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from pathlib import Path
 from node.clock import Clock
 from node.errors import AccordError
 from node.rules.fields import COMPONENTS, VERSIONS
-from node.rules.script.workers import LayerState
+from node.rules.script.workers import LayerState, boundary_report
 from node.store import connections, library, streams
 from node.store.engine import Store
 from node.trackers.base import Tracker, TrackerInfo, WebhookState
+
+_LOG = logging.getLogger(__name__)
 
 OK = "ok"
 WARNING = "warning"
@@ -175,6 +178,18 @@ def boundary_findings(layers: Sequence[LayerState]) -> list[Finding]:
         )
         for layer in missing
     ]
+
+
+async def boundary() -> list[Finding]:
+    """Try the walls around scripts from inside, and say which of them stand."""
+    return boundary_findings(await boundary_report())
+
+
+async def tell_open_walls() -> None:
+    """Write into the log which walls around scripts this platform lacks."""
+    for finding in await boundary():
+        if finding.state != OK:
+            _LOG.warning("%s: %s", finding.what, finding.text)
 
 
 def _sqlite() -> Finding:

@@ -6,6 +6,7 @@ needed and shown nowhere.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import ssl
@@ -27,6 +28,8 @@ SETTINGS = "accord.toml"
 USUAL_FOLDER = Path(".accord")
 DEFAULT_PORT = 8470
 DEFAULT_ADMIN_PORT = 8471
+_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+"""Hosts to listen on that are no address at which another machine finds this one."""
 
 
 class _Settings(BaseModel):
@@ -51,6 +54,15 @@ class NodeSettings(_Settings):
     """Where peers reach this node; without it the peer must have one."""
     admin_port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_ADMIN_PORT
     """The command line talks to this port, which is open on the loopback only."""
+
+    def address_warning(self, public_url: str) -> str:
+        """Say why no partner elsewhere finds this node at ``public_url``; empty where one may."""
+        if self.public_url is not None or self.host not in _LOCAL_HOSTS:
+            return ""
+        return (
+            f"Partners are told the address {public_url}, at which only a node on this machine reaches this one. "
+            "Set node.public_url in accord.toml to the address that they can use, and start the node anew, first."
+        )
 
 
 class JiraSettings(_Settings):
@@ -217,6 +229,13 @@ class NodeFolder:
         temporary = self.root / f".{SETTINGS}.new"
         temporary.write_text(tomlkit.dumps(settings.model_dump(mode="json", exclude_none=True)), "utf-8")
         temporary.replace(self.root / SETTINGS)
+
+    def tell_running(self, *, admin_url: str, public_url: str) -> None:
+        """Write where the node is to be found while it runs."""
+        data = {"pid": os.getpid(), "admin_url": admin_url, "public_url": public_url}
+        temporary = self.running.with_suffix(".new")
+        temporary.write_text(json.dumps(data), "utf-8")
+        temporary.replace(self.running)
 
     def secret(self, name: Literal["jira-token", "api-token", "webhook-token"]) -> Secret:
         """Read a secret.

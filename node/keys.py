@@ -63,6 +63,23 @@ class KeyFolder:
         """Tell whether this node has an identity."""
         return (self._folder / _NODE).exists()
 
+    def identity(self, *, has_met: bool) -> NodeKey | None:
+        """Read the node's identity; None where it has none yet. ``has_met`` tells whether it has connections.
+
+        Raises:
+            ConfigError: the file is missing though somebody knows this node by it, or it is damaged or readable by
+                others.
+        """
+        if self.has_node_key():
+            return self.node_key()
+        if has_met:
+            raise ConfigError(
+                f"This node's key {self._folder / _NODE} is missing, but its database holds connections.",
+                advice="Restore the folder keys/ from its own backup. If it is lost, this node cannot be who it was: "
+                "make a new one with accord init in another folder, and pair again with each partner.",
+            )
+        return None
+
     def keep_connection(self, conn: bytes, keys: ConnectionKeys) -> ConnectionSecrets:
         """Keep fresh keys of connection ``conn`` (16 bytes) before the database names them; make its id secret.
 

@@ -103,7 +103,7 @@ def serve(terminal: Terminal, verbose: bool, was_restored: bool) -> None:
     log.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[log])
     logging.getLogger("alembic").setLevel(logging.WARNING)  # what it tells is about our schema, not about any sync
-    from node.app import serve as run  # noqa: PLC0415 - the other commands need none of the node's rooms
+    from node.serve import serve as run  # noqa: PLC0415 - the other commands need none of the node's rooms
 
     asyncio.run(run(terminal.folder, announce=terminal.say, was_restored=was_restored))
 

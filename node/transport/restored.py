@@ -7,10 +7,12 @@ here after the backup would be taken for our own people's. Never sends, never ca
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from node.store import cursors, outbox, problems, restored, streams
+from node.clock import Clock
+from node.store import connections, cursors, outbox, problems, restored, streams
 from node.store.connections import Connection
 from node.store.engine import Transaction
 from node.store.restored import Restored
@@ -45,6 +47,26 @@ async def note(tx: Transaction, connection: Connection, *, now_ms: int, seed: by
     state = Restored(mid=message.mid, since_ms=since_ms, anchor=anchor or (known.anchor if known else ""))
     await restored.write(tx, connection.id, state)
     await _enqueue(tx, connection, message, now_ms)
+
+
+async def note_at_start(tx: Transaction, lost: Mapping[bytes, str], clock: Clock, *, told: bool) -> list[int]:
+    """Note where our database was put back, if that shows at a start; return the active connections, by their ids.
+
+    Where it does not show here, their peers' first words may show it.
+
+    Args:
+        tx: the unit of work.
+        lost: what the ledger's anchor names and this database does not hold, by the bytes of the connection.
+        clock: for the time and the seeds.
+        told: a person said that it was put back.
+    """
+    active = [row for row in await connections.every(tx) if row.state == connections.ACTIVE]
+    for row in active:
+        signed = lost.get(row.conn or b"", "")
+        known = await restored.read(tx, row.id)
+        if told or (signed and (known is None or known.anchor != signed)):
+            await note(tx, row, now_ms=clock.now_ms(), seed=clock.random_bytes(16), anchor=signed)
+    return [row.id for row in active]
 
 
 async def asked(tx: Transaction, connection: Connection, message: ResyncPlease, now_ms: int) -> None:

@@ -70,7 +70,7 @@ class PeerNode:
     async def start(self) -> None:
         """Open the folder's database and keys, listen, talk."""
         self.keys = KeyFolder(self.folder / "keys", self.clock.random_bytes)
-        node_key = self.keys.node_key() if self.keys.has_node_key() else self.keys.create_node_key()
+        node_key = self.keys.identity(has_met=False) or self.keys.create_node_key()
         self.store = await Store.open(self.folder / "node.db")
         self.files = BlobFolder(self.folder / "blobs", self.clock)
         self.transport = Transport(

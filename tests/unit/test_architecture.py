@@ -19,12 +19,12 @@ PURE = (
 IMPURE = {"asyncio", "aiohttp", "requests", "socket", "time", "random", "os", "subprocess", "threading", "logging"}
 USE_CASES = {"operations", "problem_desk", "answers", "connections", "invitations"}
 ABOVE = {
-    "rules": {"admin", "sync", "transport", "triggers", "app", "cli", "demo"} | USE_CASES,
-    "trackers": {"admin", "sync", "transport", "triggers", "app", "cli", "demo", "rules", "store"},
-    "sync": {"admin", "app", "cli", "demo", "transport"},
-    "transport": {"admin", "app", "cli", "demo"},
-    "triggers": {"admin", "app", "cli", "demo", "transport"},
-    "sandbox": {"admin", "app", "cli", "demo", "sync", "transport", "triggers", "store", "rules", "trackers"},
+    "rules": {"admin", "sync", "transport", "triggers", "app", "serve", "cli", "demo"} | USE_CASES,
+    "trackers": {"admin", "sync", "transport", "triggers", "app", "serve", "cli", "demo", "rules", "store"},
+    "sync": {"admin", "app", "serve", "cli", "demo", "transport"},
+    "transport": {"admin", "app", "serve", "cli", "demo"},
+    "triggers": {"admin", "app", "serve", "cli", "demo", "transport"},
+    "sandbox": {"admin", "app", "serve", "cli", "demo", "sync", "transport", "triggers", "store", "rules", "trackers"},
 }
 
 

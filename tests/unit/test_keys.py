@@ -33,6 +33,19 @@ def test_a_node_never_gets_a_second_identity_by_accident(folder: KeyFolder) -> N
     assert folder.node_key().public == made.public
 
 
+def test_only_a_node_that_has_met_nobody_may_be_without_an_identity(folder: KeyFolder) -> None:
+    """It gets its first one then; where somebody knows it by the one that is gone, none is made."""
+    assert folder.identity(has_met=False) is None
+    with pytest.raises(ConfigError, match="is missing, but its database holds connections") as lost:
+        folder.identity(has_met=True)
+    assert "Restore the folder keys/" in lost.value.advice
+    made = folder.create_node_key()
+    for has_met in (True, False):
+        found = folder.identity(has_met=has_met)
+        assert found is not None
+        assert found.public == made.public
+
+
 def test_files_are_for_the_nodes_user_alone(folder: KeyFolder, tmp_path: Path) -> None:
     """Mode 0600 in a folder of mode 0700."""
     folder.create_node_key()
