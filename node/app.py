@@ -212,7 +212,7 @@ class Node:
             self._store,
             self._tracker,
             clock,
-            folder=folder.root,
+            folder=folder,
             webhook=self._registration.look,
             boundary=self._walls_and_ledger,
         )
@@ -336,7 +336,7 @@ async def check_offline(folder: NodeFolder) -> list[dict[str, Any]]:
     """
 
     async def no_webhook() -> WebhookState:
-        return WebhookState(active=False, advice="The node does not run: start it with accord serve.")
+        return WebhookState(active=False, advice=f"The node does not run: start it with {folder.command} serve")
 
     settings = folder.settings()
     clock = SystemClock()
@@ -347,7 +347,7 @@ async def check_offline(folder: NodeFolder) -> list[dict[str, Any]]:
         await tracker.close()
         return [asdict(Finding("database", ERROR, error.message, error.advice))]
     try:
-        checks = Checks(store, tracker, clock, folder=folder.root, webhook=no_webhook, boundary=boundary)
+        checks = Checks(store, tracker, clock, folder=folder, webhook=no_webhook, boundary=boundary)
         return [asdict(finding) for finding in await checks.run()]
     finally:
         await tracker.close()

@@ -5,15 +5,17 @@ Only looks: registers nothing, writes nothing to Jira, sends nothing to a peer.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from node.clock import Clock
+from node.config import NodeFolder
 from node.errors import AccordError
+from node.keys import KeyFolder
 from node.rules.fields import COMPONENTS, VERSIONS
 from node.rules.script.workers import LayerState, boundary_report
 from node.store import connections, library, streams
@@ -53,7 +55,7 @@ class Checks:
         tracker: Tracker,
         clock: Clock,
         *,
-        folder: Path,
+        folder: NodeFolder,
         webhook: Callable[[], Awaitable[WebhookState]],
         boundary: Callable[[], Awaitable[Sequence[Finding]]],
     ) -> None:
@@ -75,6 +77,7 @@ class Checks:
             findings += [_jira(info), _clock(info, self._clock.now_ms())]
             findings += [finding async for finding in self._projects()]
         findings.append(_webhook(await self._webhook()))
+        findings.append(await self._identity())
         findings += await self._peers()
         findings += [self._disk(), _sqlite(), *await self._boundary()]
         return findings
@@ -102,6 +105,15 @@ class Checks:
             else:
                 yield Finding(what, OK, "The sync user has the permissions that it needs.")
 
+    async def _identity(self) -> Finding:
+        has_met = bool(await self._store.read(connections.every))
+        keys = KeyFolder(self._folder.keys, self._clock.random_bytes)
+        try:
+            key = await asyncio.to_thread(keys.identity, has_met=has_met)
+        except AccordError as error:
+            return Finding("key", ERROR, error.message, error.advice)
+        return Finding("key", OK, "This node's key is there." if key else "The node gets its key when it first starts.")
+
     async def _peers(self) -> list[Finding]:
         findings = []
         for row in await self._store.read(connections.every):
@@ -126,12 +138,12 @@ class Checks:
                 findings.append(Finding(what, WARNING, f"{row.peer_label} was not heard of for more than a day."))
             else:
                 verified = "" if row.verified else " It is unverified: the short codes were not compared yet."
-                advice = "" if row.verified else f"Compare them by phone: accord verify {row.name}"
+                advice = "" if row.verified else f"Compare them by phone: {self._folder.command} verify {row.name}"
                 findings.append(Finding(what, OK if row.verified else WARNING, f"Active.{verified}", advice))
         return findings
 
     def _disk(self) -> Finding:
-        free = shutil.disk_usage(self._folder).free
+        free = shutil.disk_usage(self._folder.root).free
         text = f"{free / 1e9:.1f} GB free."
         if free < MIN_FREE:
             return Finding("disk", WARNING, text, "Make room: without it messages cannot be stored, and wait in Jira.")
