@@ -116,15 +116,15 @@ class Node:
         try:
             has_met = bool(await self._store.read(connection_rows.every))
             node_key = keys.identity(has_met=has_met) or keys.create_node_key()
+            max_file = sync.max_file * 1_000_000
+            files = BlobFolder(folder.blobs, clock, max_file=max_file)
+            await asyncio.to_thread(files.clear_temporary)
             self._tracker = _tracker(folder, settings, clock)
         except BaseException:
             await self._store.close()
             raise
         self._fingerprint = fingerprint(node_key.public)
         self._ledger = Ledger(self._store, node_key, folder.root, clock)
-        max_file = sync.max_file * 1_000_000
-        files = BlobFolder(folder.blobs, clock, max_file=max_file)
-        await asyncio.to_thread(files.clear_temporary)
         self._transport = Transport(
             store=self._store,
             keys=keys,
@@ -271,8 +271,8 @@ class Node:
         await self._catching_up.stop()
         await self._changes.crew.stop()
         await self._inbox.stop()
-        await self._resync.stop()
         await self._transport.stop()
+        await self._resync.stop()  # which an answer of a peer's would begin anew
         await self._ledger.stop()
         await self._engine.close()
         await self._tracker.close()
