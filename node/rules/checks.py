@@ -6,12 +6,12 @@ names are its own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from node.errors import TrackerNotFound
-from node.rules.facts import TrackerFacts
+from node.rules.facts import CheckedFacts, TrackerFacts
 from node.rules.fields import JIRA_NAMES, STANDARD, creatable_kind, is_custom, name_one_of, of_one_name
 from node.rules.findings import Finding, did_you_mean, known_are
 from node.rules.issue_links import LINKS
@@ -46,8 +46,29 @@ class _Place:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Answers what the check of a script asks about our project."""
+
+    facts: CheckedFacts
+    project: str
+
+    async def has_project(self, key: str) -> bool:
+        try:
+            await self.facts.issue_types(key)
+        except TrackerNotFound:
+            return False
+        return True
+
+    async def roles(self) -> frozenset[str]:
+        return await self.facts.roles(self.project)
+
+    async def offered_transitions(self) -> Mapping[str, frozenset[str]]:
+        return await self.facts.offered_transitions(self.project)
+
+
 async def check_rules(
-    ruleset: RuleSet, facts: TrackerFacts, *, project: str, engine: RuleEngine | None = None
+    ruleset: RuleSet, facts: CheckedFacts, *, project: str, engine: RuleEngine | None = None
 ) -> tuple[Finding, ...]:
     """Return all findings, in the order of the steps. Raises what ``facts`` and ``engine`` raise.
 
@@ -78,21 +99,14 @@ async def check_rules(
 
 
 async def _check_script(
-    number: int, step: ScriptStep, ruleset: RuleSet, facts: TrackerFacts, project: str, engine: RuleEngine | None
+    number: int, step: ScriptStep, ruleset: RuleSet, facts: CheckedFacts, project: str, engine: RuleEngine | None
 ) -> list[Finding]:
     if engine is None:
         message = f"Step {number} is a script, and this node has no script engine."
         return [Finding(severity="error", message=message, step=number, place=("step", number - 1, "script"))]
 
-    async def exists(key: str) -> bool:
-        try:
-            await facts.issue_types(key)
-        except TrackerNotFound:
-            return False
-        return True
-
     schema = await facts.script_schema(project)
-    findings = await engine.check(step.source, ruleset.direction, schema, exists=exists)
+    findings = await engine.check(step.source, ruleset.direction, schema, jira=_Asked(facts, project))
     return [
         Finding(
             severity=finding.severity,

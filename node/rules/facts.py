@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from node.errors import TrackerNotFound
+from node.errors import TrackerDenied, TrackerNotFound
 from node.rules.facts_schema import build_schema
 from node.rules.fields import JIRA_NAMES, STANDARD, VERSIONS, is_custom
 from node.rules.script.engine import ScriptSchema
@@ -83,6 +83,18 @@ class TrackerFacts(Protocol):
         ...
 
 
+class CheckedFacts(TrackerFacts, Protocol):
+    """What only a check of rules asks of our Jira besides."""
+
+    async def roles(self, project: str) -> frozenset[str]:
+        """Return the roles that people can have in a project; none where nobody knows."""
+        ...
+
+    async def offered_transitions(self, project: str) -> Mapping[str, frozenset[str]]:
+        """Return transitions that some issues of a project offer us, by their status: a sample."""
+        ...
+
+
 class FactSource(Protocol):
     """The part of the tracker port that facts are read from; see ``Tracker``."""
 
@@ -108,6 +120,14 @@ class FactSource(Protocol):
 
     async def components(self, project: str) -> Sequence[str]:
         """Return the names of a project's components."""
+        ...
+
+    async def roles(self, project: str) -> Sequence[str]:
+        """Return the roles that people can have in a project."""
+        ...
+
+    async def offered_transitions(self, project: str) -> Mapping[str, frozenset[str]]:
+        """Return transitions that some issues of a project offer us, by their status."""
         ...
 
 
@@ -175,6 +195,21 @@ class CachedFacts:
             return frozenset(await self._tracker.components(project))
 
         return await self._keep((kind, project), read)
+
+    async def roles(self, project: str) -> frozenset[str]:
+        """Return the roles that people can have in a project; none where we may not know."""
+
+        async def read() -> frozenset[str]:
+            try:
+                return frozenset(await self._tracker.roles(project))
+            except (TrackerDenied, TrackerNotFound):
+                return frozenset()
+
+        return await self._keep(("roles", project), read)
+
+    async def offered_transitions(self, project: str) -> Mapping[str, frozenset[str]]:
+        """Return transitions that some issues of a project offer us, by their status: a sample."""
+        return await self._keep(("transitions", project), lambda: self._tracker.offered_transitions(project))
 
     async def service_project(self, project: str) -> bool | None:
         """Tell whether comments can be internal in a project; None where nobody knows."""

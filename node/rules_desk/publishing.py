@@ -12,7 +12,7 @@ from node.rulebook import RuleBook
 from node.rules.checks import check_rules
 from node.rules.convert import to_mappings, to_script
 from node.rules.diff import diff_rule_sets
-from node.rules.facts import TrackerFacts
+from node.rules.facts import CheckedFacts
 from node.rules.fields import is_custom
 from node.rules.files import export_rules, import_rules
 from node.rules.findings import Finding, has_errors
@@ -64,7 +64,7 @@ class Publishing:
         store: Store,
         book: RuleBook,
         engine: RuleEngine,
-        facts: TrackerFacts,
+        facts: CheckedFacts,
         *,
         refresh: Callable[[], None],
         published: Callable[[], Awaitable[None]],

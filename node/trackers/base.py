@@ -179,6 +179,17 @@ class Tracker(Protocol):
         """Return the names of a project's components (1 call)."""
         ...
 
+    async def roles(self, project: str) -> Sequence[str]:
+        """Return the names of the roles that people can have in a project (1 call)."""
+        ...
+
+    async def offered_transitions(self, project: str) -> Mapping[str, frozenset[str]]:
+        """Return the names of transitions that issues of a project offer us, by the status that they are in.
+
+        A sample of a few issues (10 calls at most): what is not in it may be there all the same.
+        """
+        ...
+
     async def ensure_version(self, project: str, name: str) -> None:
         """See to it that a project has a version (1 call where it has; 2 where it is made). Safe to repeat.
 

@@ -596,3 +596,38 @@ async def test_a_link_that_jira_will_not_make_is_refused_with_what_to_do() -> No
         with pytest.raises(TrackerRefused, match="Needs") as caught:
             await desk.tracker.add_issue_link(one.id, "Needs", other.id, outward=True)
         assert "link type 'Needs'" in caught.value.advice
+
+
+async def test_roles_of_a_project_are_listed(desk: Desk) -> None:
+    """One call, which everybody may make who sees the project."""
+    assert set(await desk.tracker.roles("SC")) >= {"Administrators", "Developers"}
+    assert await desk.calls(desk.tracker.roles("SC")) == {"GET /rest/api/2/project/{project}/role": 1}
+
+
+async def test_transitions_are_seen_on_one_issue_of_each_status(desk: Desk) -> None:
+    """Statuses without an issue are not known; an issue of another type in the same status is asked, too."""
+    assert await desk.tracker.offered_transitions("SC") == {}
+    first = await desk.new()
+    for kind in ("Task", "Task", "Bug"):
+        await desk.new(type=kind)
+    start = next(one for one in await desk.tracker.transitions(first.id) if one.to_status == "In Progress")
+    await desk.tracker.transition(first.id, start.id)
+    offered = await desk.tracker.offered_transitions("SC")
+    assert set(offered) == {"To Do", "In Progress"}
+    assert start.name in offered["To Do"]
+    assert offered["In Progress"] == {one.name for one in await desk.tracker.transitions(first.id)}
+    calls = await desk.calls(desk.tracker.offered_transitions("SC"))
+    assert calls == {"POST /rest/api/2/search": 1, "GET /rest/api/2/issue/{issue}/transitions": 3}
+
+
+async def test_a_status_that_no_recent_issue_has_is_looked_for(desk: Desk) -> None:
+    """Behind a page of issues in one status, one that is older and in another is found by one search more."""
+    old = await desk.new()
+    start = next(one for one in await desk.tracker.transitions(old.id) if one.to_status == "In Progress")
+    await desk.tracker.transition(old.id, start.id)
+    for _ in range(50):
+        await desk.new()
+    desk.sandbox.world.issues[old.id].updated -= 86_400_000
+    assert set(await desk.tracker.offered_transitions("SC")) == {"To Do", "In Progress"}
+    calls = await desk.calls(desk.tracker.offered_transitions("SC"))
+    assert calls == {"POST /rest/api/2/search": 2, "GET /rest/api/2/issue/{issue}/transitions": 2}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from node.errors import TrackerNotFound
+from node.errors import TrackerDenied, TrackerNotFound
 from node.trackers.base import Field, IssueType, Project, Version
 from node.trackers.issue import User
 
@@ -55,6 +55,8 @@ class KnownJira:
         self.users = tuple(users)
         self.service = service
         self.custom = dict(KINDS)
+        self.shows_roles = True
+        self.offered = {"Open": frozenset({"Start work", "Close"}), "Done": frozenset({"Reopen"})}
         self.calls: Counter[str] = Counter()
 
     async def project(self, key: str) -> Project:
@@ -101,6 +103,20 @@ class KnownJira:
         self.calls["components"] += 1
         del project
         return ["UI", "API"]
+
+    async def roles(self, project: str) -> Sequence[str]:
+        """Return two roles, or say that we may not know."""
+        self.calls["roles"] += 1
+        del project
+        if not self.shows_roles:
+            raise TrackerDenied("Administrators only.")
+        return ["Administrators", "Developers"]
+
+    async def offered_transitions(self, project: str) -> Mapping[str, frozenset[str]]:
+        """Return what two issues offered, which is not the whole workflow."""
+        self.calls["offered_transitions"] += 1
+        del project
+        return self.offered
 
     async def find_users(self, query: str) -> Sequence[User]:
         """Find users by a part of any of their names, as Jira does."""

@@ -15,7 +15,7 @@ Shapes of the plain dicts
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -29,7 +29,20 @@ Plain: TypeAlias = Mapping[str, Any]
 """A JSON object."""
 
 
-ProjectExists: TypeAlias = Callable[[str], Awaitable[bool]]
+class Asked(Protocol):
+    """What a check asks our Jira, each only where a script writes such a name out. May raise any ``TrackerError``."""
+
+    async def has_project(self, key: str) -> bool:
+        """Tell whether a project is there and we can see it."""
+        ...
+
+    async def roles(self) -> frozenset[str]:
+        """Return the roles of our project; none where nobody knows."""
+        ...
+
+    async def offered_transitions(self) -> Mapping[str, frozenset[str]]:
+        """Return transitions that were seen out of a status in our project: not all, and none where none is known."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,11 +257,11 @@ class RuleEngine(Protocol):
         ...
 
     async def check(
-        self, source: str, direction: Direction, schema: ScriptSchema, *, exists: ProjectExists | None = None
+        self, source: str, direction: Direction, schema: ScriptSchema, *, jira: Asked | None = None
     ) -> list[Finding]:
         """Parse and type-check without running. An empty list is a clean script.
 
-        ``exists`` tells whether a project is there; without it projects are not judged. Raises what ``exists`` raises.
+        Without ``jira`` projects, roles and transitions are not judged. Raises what ``jira`` raises.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Finds what is written out in a script and can be compared with this Jira: names of statuses, options, expressions.
+"""Finds what is written out in a script and can be compared with this Jira: names of statuses, options, roles and more.
 
 Runs in the process that parses scripts, so it stands alone on the standard library. Judges nothing.
 """
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 _REGULAR = frozenset(("re_search", "re_findall", "re_sub", "re_split"))
+_TAKE_NAMES = {("comments", "merge"): ("role", "role", 4), ("workflow", "transition"): ("transition", "name", 0)}
+"""Calls that take a name of our Jira: what it names, and by which keyword or in which place it is given."""
 _EQUALITIES = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 
 
@@ -49,6 +51,29 @@ def field_of_options(call: ast.Call) -> ast.Constant | None:
         isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "options"
     )
     return _text(call.args[0]) if asks and call.args else None
+
+
+def names(call: ast.Call) -> Iterator[tuple[str, ast.Constant]]:
+    """Yield the names of roles and transitions that a call gives to a helper, where they are written out."""
+    function = call.func
+    if not (isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name)):
+        return
+    takes = _TAKE_NAMES.get((function.value.id, function.attr))
+    if takes is None:
+        return
+    what, keyword, place = takes
+    given = next((one.value for one in call.keywords if one.arg == keyword), None)
+    if given is None and len(call.args) > place:
+        given = call.args[place]
+    for name in name_texts(given):
+        yield what, name
+
+
+def name_texts(value: Any) -> Iterator[ast.Constant]:
+    """Yield the names that an expression may turn out to be."""
+    for constant, inside in constants(value):
+        if isinstance(constant.value, str) and constant.value and not inside:
+            yield constant
 
 
 def field_of(node: Any) -> str | None:

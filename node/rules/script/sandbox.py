@@ -24,11 +24,11 @@ from node.rules.script import asked_outside, failure, projection, schema_check, 
 from node.rules.script.asking import ask
 from node.rules.script.compiler import Compiled, Compiler
 from node.rules.script.engine import (
+    Asked,
     Direction,
     Finding,
     HelperCall,
     Helpers,
-    ProjectExists,
     Script,
     ScriptFailed,
     ScriptInputs,
@@ -109,7 +109,7 @@ class MontyEngine:
         return [result for result in results if result is not None]
 
     async def check(
-        self, source: str, direction: Direction, schema: ScriptSchema, *, exists: ProjectExists | None = None
+        self, source: str, direction: Direction, schema: ScriptSchema, *, jira: Asked | None = None
     ) -> list[Finding]:
         """Parse and type-check without running. Raises RuleError where a worker is stopped by the script."""
         analysis = await self._workers.parse(source, direction)
@@ -118,7 +118,7 @@ class MontyEngine:
         findings = [
             *from_parser(analysis, rows),
             *schema_check.findings(uses, direction, schema, rows),
-            *await asked_outside.of_projects(uses, direction, exists, rows),
+            *(await asked_outside.of_names(uses, schema, jira, rows) if jira and direction == "incoming" else ()),
         ]
         if not any(
             finding.severity == "error" and finding.code in ("syntax", "limit", "subset") for finding in findings

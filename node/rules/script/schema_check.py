@@ -131,7 +131,7 @@ def _compared(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema
         known = _known(name, schema)
     if not known or not value or value in known:
         return None
-    return "warning", f"no issue here has the {_word(name)} {value!r}", _among(value, known)
+    return "warning", f"no issue here has the {_word(name)} {value!r}", among(value, known)
 
 
 def _other(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -> _Verdict:  # noqa: ARG001 - one shape for all
@@ -172,7 +172,7 @@ def _value(use: Mapping[str, Any], direction: Direction, schema: ScriptSchema) -
     known = _known(name, schema)
     if not known or not isinstance(value, str) or value in known:
         return None
-    return "error", f"there is no {_word(name)} {value!r} in this Jira", _among(value, known)
+    return "error", f"there is no {_word(name)} {value!r} in this Jira", among(value, known)
 
 
 def _known(name: str, schema: ScriptSchema) -> Sequence[str]:
@@ -247,7 +247,7 @@ def _custom_text(name: str, value: str, field: CustomField) -> _Verdict:
     if field.kind == "cascading" and field.options:
         return _level(name, value, field.options)
     if field.options and value not in field.options:
-        return "error", f"{name!r} has no option {value!r}", _among(value, field.options)
+        return "error", f"{name!r} has no option {value!r}", among(value, field.options)
     return None
 
 
@@ -256,14 +256,15 @@ def _level(name: str, value: str, options: Sequence[str]) -> _Verdict:
     levels = {level for option in options for level in (option, option.rpartition(LEVEL)[2])}
     if value.casefold().strip() in {level.casefold() for level in levels}:
         return None
-    return "error", f"{name!r} has no option {value!r}", _among(value, sorted(levels))
+    return "error", f"{name!r} has no option {value!r}", among(value, sorted(levels))
 
 
 def _kind(field: CustomField) -> str:
     return f"It is a field of the kind {field.kind}."
 
 
-def _among(value: str, known: Sequence[str]) -> str:
+def among(value: str, known: Sequence[str]) -> str:
+    """Suggest what was probably meant, or list what is known."""
     close = closest(value, known)
     if close:
         return f"Did you mean {close!r}?"

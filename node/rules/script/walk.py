@@ -217,6 +217,8 @@ class Walk:
             self.use(pattern, "expression", value=pattern.value)
         if field is not None:
             self.use(field, "options", name=field.value)
+        for what, name in literals.names(node):
+            self.use(name, what, value=name.value)
         self._merged(node)
 
     def _merged(self, node: ast.Call) -> None:
@@ -282,6 +284,9 @@ class Walk:
             if isinstance(base, ast.Name) and value is not None and base.id in self.reads:
                 self._values(base.id, target.attr, value)
             plain = isinstance(base, ast.Name) and not target.attr.startswith("_")
+            if target.attr == "restrict_to_role":
+                for role in literals.name_texts(value):
+                    self.use(role, "role", value=role.value)
         elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Attribute):
             base = target.value
             plain = base.attr in _BY_NAME and isinstance(base.value, ast.Name)

@@ -1,4 +1,4 @@
-"""Projects and what they need: types, fields, and the permissions that we lack. Asks only, never changes any."""
+"""Projects and what they need: types, fields, roles, and the permissions that we lack. Asks only, never changes any."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from node.errors import TrackerNotFound
 from node.trackers.base import Field, Project
 from node.trackers.jira.calls import Calls, project_key
+from node.trackers.jira.custom import tidy
 from node.trackers.jira.setup import read_create_field, read_project
 from node.trackers.jira.shapes import entries_of, identifier, mapping, name_of
 
@@ -53,6 +54,19 @@ class ProjectCalls(Calls):
             f"Project {project} has no issue type {issue_type!r} that our user may create.",
             advice="Choose another type, or let our Jira user create issues there.",
         )
+
+    async def roles(self, project: str) -> Sequence[str]:
+        """Return the names of the roles that people can have in a project (1 call).
+
+        On Cloud the list itself is for administrators, and the project names its roles to everybody who sees it. On
+        Data Center everybody who sees the project may ask for the list, and the project is not sure to have it.
+        """
+        path, what = f"project/{project_key(project)}", f"list the roles of project {project}"
+        if (await self._lookup.kind()).cloud:
+            answer = mapping(await self._client.get(path, what=what), "a project").get("roles")
+        else:
+            answer = await self._client.get(f"{path}/role", what=what)
+        return [tidy(name) for name in mapping({} if answer is None else answer, "a list of roles")]
 
     async def missing_permissions(self, project: str, *, also: Sequence[str] = ()) -> Sequence[str]:
         """Return the permissions that syncing with this project needs and that we lack (1 call)."""

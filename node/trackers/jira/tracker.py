@@ -24,15 +24,15 @@ from node.trackers.jira.client import MAX_ANSWER, JiraClient
 from node.trackers.jira.comments import CommentCalls
 from node.trackers.jira.custom import read_moment
 from node.trackers.jira.issue_links import IssueLinkCalls
-from node.trackers.jira.issues import IssueCalls
 from node.trackers.jira.lookup import PAGE, Lookup
+from node.trackers.jira.offers import OfferCalls
 from node.trackers.jira.projects import ProjectCalls
 from node.trackers.jira.shapes import entries_of, mapping
 from node.trackers.jira.webhooks import Registrar
 from node.trackers.jira.worklogs import WorklogCalls
 
 
-class JiraTracker(ProjectCalls, ChoiceCalls, IssueCalls, CommentCalls, WorklogCalls, IssueLinkCalls, AttachmentCalls):
+class JiraTracker(ProjectCalls, ChoiceCalls, OfferCalls, CommentCalls, WorklogCalls, IssueLinkCalls, AttachmentCalls):
     """One Jira as one user. See ``node.trackers.base.Tracker`` for what each method promises.
 
     Args:

@@ -248,3 +248,48 @@ async def test_a_person_who_is_not_found_is_told_apart(who: str, reason: str, ad
     [finding] = await check_rules(ruleset, facts, project="SC")
     assert finding.message == f"In 'assignee' the default is {who!r}, and {reason}."
     assert advice in finding.suggestion
+
+
+_NAMED = """
+direction = "incoming"
+
+[[step]]
+name = "Names"
+script = '''
+issue.comments = comments.merge(issue, replica, role="Developer")
+workflow.transition("Reopne")
+'''
+"""
+
+
+async def _check_names(jira: KnownJira) -> list[str]:
+    engine = MontyEngine(workers=1)
+    try:
+        found = await check_rules(import_rules(_NAMED), CachedFacts(jira), project="SC", engine=engine)
+    finally:
+        await engine.close()
+    return [str(one.in_file(_NAMED, "incoming.toml")) for one in found]
+
+
+async def test_roles_and_transitions_of_scripts_are_looked_up_in_our_jira() -> None:
+    """A role that is not there is an error, a transition that was not seen a doubt; each is asked once."""
+    jira = KnownJira()
+    role, transition = await _check_names(jira)
+    assert role == (
+        "error: incoming.toml, line 7, column 54: step 1, line 1 of its script: "
+        "there is no role 'Developer' in this project\n"
+        '    issue.comments = comments.merge(issue, replica, role="Developer")\n'
+        "                                                         ^\n"
+        "    Did you mean 'Developers'?"
+    )
+    assert transition.startswith("warning: incoming.toml, line 8, column 21: step 1, line 2 of its script: no issue")
+    assert "asked were issues in 'Done', 'Open'" in transition
+    assert transition.endswith("Did you mean 'Reopen'?")
+    assert (jira.calls["roles"], jira.calls["offered_transitions"]) == (1, 1)
+
+
+async def test_roles_that_we_may_not_see_and_transitions_of_no_issue_raise_nothing() -> None:
+    """Nobody knows whether the names are right, so nobody is bothered."""
+    jira = KnownJira()
+    jira.shows_roles, jira.offered = False, {}
+    assert await _check_names(jira) == []

@@ -15,10 +15,10 @@ from node.rules.model import Draft, Origin, Shared, Skip
 from node.rules.outgoing import OutgoingContext, OutgoingRules
 from node.rules.ruleset import MappingStep, RuleSet, Scope, ScriptStep
 from node.rules.script.engine import (
+    Asked,
     Direction,
     Finding,
     Helpers,
-    ProjectExists,
     Script,
     ScriptFailed,
     ScriptInputs,
@@ -59,10 +59,10 @@ class Answering:
         return [ScriptResult(changes=self._changes) for _ in inputs]
 
     async def check(
-        self, source: str, direction: Direction, schema: ScriptSchema, *, exists: ProjectExists | None = None
+        self, source: str, direction: Direction, schema: ScriptSchema, *, jira: Asked | None = None
     ) -> list[Finding]:
         """Find nothing."""
-        del source, direction, schema, exists
+        del source, direction, schema, jira
         return []
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -188,8 +188,25 @@ _WIDE = replace(
 )
 
 
-async def _exists(key: str) -> bool:
-    return key == "ABC"
+class _Asked:
+    """A Jira with one other project, two roles, and what two issues offer."""
+
+    def __init__(self, *, roles: Sequence[str] = ("Administrators", "Developers"), offers: bool = True) -> None:
+        self.known = frozenset(roles)
+        self.offered = {"To Do": frozenset({"Start work"}), "Done": frozenset({"Reopen", "File"})} if offers else {}
+        self.questions: list[str] = []
+
+    async def has_project(self, key: str) -> bool:
+        self.questions.append("project")
+        return key == "ABC"
+
+    async def roles(self) -> frozenset[str]:
+        self.questions.append("roles")
+        return self.known
+
+    async def offered_transitions(self) -> Mapping[str, frozenset[str]]:
+        self.questions.append("transitions")
+        return self.offered
 
 
 @pytest.mark.parametrize(("direction", "source", "message", "line", "column", "suggestion"), WRONG)
@@ -197,7 +214,7 @@ async def test_mistakes_are_errors_with_place_and_suggestion(
     engine: MontyEngine, direction: Direction, source: str, message: str, line: int, column: int, suggestion: str
 ) -> None:
     """A mistake is one error that names the place, shows the line and says what was meant."""
-    checked = await engine.check(source, direction, _WIDE, exists=_exists)
+    checked = await engine.check(source, direction, _WIDE, jira=_Asked())
     found = [finding for finding in checked if finding.severity == "error"]
     assert len(found) == 1, [str(finding) for finding in found]
     only = found[0]
@@ -245,7 +262,7 @@ async def test_what_can_hardly_be_meant_is_a_doubt(
 )
 async def test_what_is_meant_raises_no_doubt(engine: MontyEngine, direction: Direction, source: str) -> None:
     """The other side's words, values that are here, expressions that can be read."""
-    assert await engine.check(source, direction, SCHEMA, exists=_exists) == []
+    assert await engine.check(source, direction, SCHEMA, jira=_Asked()) == []
 
 
 @pytest.mark.parametrize(
@@ -286,6 +303,86 @@ async def test_an_internal_comment_is_doubted_where_it_would_be_open(
         if expected:
             assert "no service project" in found[0].message
             assert 'role="Developers"' in found[0].suggestion
+
+
+_ROLE = "issue.comments = comments.merge(issue, replica, role={})"
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "column", "suggestion"),
+    [
+        (_ROLE.format("'Developrs'"), "there is no role 'Developrs' in this project", 54, "Did you mean 'Developers'?"),
+        (
+            _ROLE.format("'Sales' if first_sync else 'Developers'"),
+            "there is no role 'Sales'",
+            54,
+            "There is 'Administrators', 'Developers'.",
+        ),
+        ("comments.merge(issue, replica, None, False, 'Sales')", "there is no role 'Sales'", 45, "'Developers'"),
+        ("for c in issue.comments:\n    c.restrict_to_role = 'Sales'", "there is no role 'Sales'", 26, "'Developers'"),
+    ],
+)
+async def test_a_role_that_is_not_there_is_an_error(
+    engine: MontyEngine, source: str, message: str, column: int, suggestion: str
+) -> None:
+    """Wherever a comment is written for a role by name: Jira refuses one that it does not have."""
+    [only] = await engine.check(source, "incoming", SCHEMA, jira=_Asked())
+    assert only.severity == "error"
+    assert message in only.message
+    assert (only.line, only.column) == (source.count("\n") + 1, column)
+    assert suggestion in only.suggestion
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (_ROLE.format("'developers'"), "this Jira writes the role 'Developers'"),
+        ("issue.project = 'ABC'\n" + _ROLE.format("'Sales'"), "there is no role 'Sales'"),
+        ("workflow.transition('Start wrok')", "no issue that was asked offers a transition 'Start wrok'"),
+        ("workflow.transition('Fetch' if first_sync else 'reopen')", "asked were issues in 'Done', 'To Do'"),
+    ],
+)
+async def test_a_name_that_may_be_there_is_only_a_doubt(engine: MontyEngine, source: str, words: str) -> None:
+    """Another spelling, another project, and a transition, of which Jira shows only those of single issues."""
+    [only] = await engine.check(source, "incoming", SCHEMA, jira=_Asked())
+    assert only.severity == "warning"
+    assert words in only.message
+
+
+async def test_a_doubted_transition_is_told_with_what_was_probably_meant(engine: MontyEngine) -> None:
+    """A slip, or a status where a transition belongs: the first is corrected, the second is shown the other way."""
+    source = "workflow.transition('Star work')\nworkflow.transition('Doing')"
+    slip, status = await engine.check(source, "incoming", SCHEMA, jira=_Asked())
+    assert (slip.shown, slip.suggestion) == ("workflow.transition('Star work')", "Did you mean 'Start work'?")
+    assert status.suggestion == "To reach the status, write issue.status = 'Doing'."
+
+
+@pytest.mark.parametrize(
+    ("source", "questions"),
+    [
+        (_ROLE.format("'Developers'"), ["roles"]),
+        (_ROLE.format("replica.custom['Team']"), []),
+        (_ROLE.format("None"), []),
+        ("workflow.transition('START WORK')\nworkflow.transition('File')", ["transitions"]),
+        ("workflow.transition(replica.status or '')", []),
+        ("issue.project = 'ABC'\nworkflow.transition('Whatever')", ["project"]),
+        ("issue.summary = replica.summary", []),
+    ],
+)
+async def test_jira_is_asked_only_for_names_that_are_written_out(
+    engine: MontyEngine, source: str, questions: list[str]
+) -> None:
+    """Names that are here raise nothing, and what is computed at run time is judged then."""
+    jira = _Asked()
+    errors = [one for one in await engine.check(source, "incoming", SCHEMA, jira=jira) if one.code == "asked"]
+    assert (errors, jira.questions) == ([], questions)
+
+
+async def test_where_roles_and_transitions_are_not_known_nothing_is_said(engine: MontyEngine) -> None:
+    """A Jira that keeps its roles to itself, and a project without an issue to ask."""
+    source = _ROLE.format("'Sales'") + "\nworkflow.transition('Whatever')"
+    assert await engine.check(source, "incoming", SCHEMA, jira=_Asked(roles=(), offers=False)) == []
+    assert await engine.check(source, "incoming", SCHEMA) == []
 
 
 async def test_a_value_that_was_asked_for_is_no_doubt(engine: MontyEngine) -> None:
