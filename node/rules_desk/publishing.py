@@ -18,7 +18,7 @@ from node.rules.files import export_rules, import_rules
 from node.rules.findings import Finding, has_errors
 from node.rules.ruleset import Direction, Mode, RuleSet, basic_incoming, basic_outgoing, is_basic, mode
 from node.rules.script.engine import RuleEngine
-from node.rules_desk.crossings import crossing
+from node.rules_desk.crossings import carried, crossings
 from node.store import connections, rule_sets
 from node.store.connections import Connection
 from node.store.engine import Store
@@ -138,13 +138,18 @@ class Publishing:
                 found += [(ruleset.direction, finding) for finding in await self._unknown_projects(ruleset)]
             checked = await check_rules(ruleset, self._facts, project=connection.project, engine=self._engine)
             found += [(ruleset.direction, finding) for finding in checked]
-            doubt = crossing(ruleset, await self._beside(connection, ruleset))
-            if doubt is not None:
-                found.append((ruleset.direction, doubt))
+            found += [(ruleset.direction, doubt) for doubt in await self._crossings(connection, ruleset)]
         return [
             (direction, finding.in_file(files[direction], f"{direction}.toml") if direction in files else finding)
             for direction, finding in found
         ]
+
+    async def _crossings(self, connection: Connection, ruleset: RuleSet) -> list[Finding]:
+        beside = await self._beside(connection, ruleset)
+        if not beside:
+            return []
+        others = [(name, await carried(other, self._engine)) for name, other in beside]
+        return crossings(ruleset.direction, await carried(ruleset, self._engine), others)
 
     async def _beside(self, connection: Connection, ruleset: RuleSet) -> list[tuple[str, RuleSet]]:
         """Return the rules for the other direction on other connections where issues of this one may be, too."""

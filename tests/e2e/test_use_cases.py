@@ -216,6 +216,9 @@ async def test_rules_by_which_suppliers_would_see_each_other_are_doubted(three: 
     await publish(to_blue, outgoing=elsewhere)
     [doubt] = (await publish(alice, incoming=basic.replace('"automatic"', '"manual"')))["findings"]
     assert "Alice_to_Carol" in doubt["message"]  # issues of the connection's own project may still be on both
+    script = """direction = "outgoing"\n[[step]]\nname = "S"\nscript = "replica.summary = issue.summary"\n"""
+    [doubt] = (await publish(to_blue, outgoing=script))["findings"]
+    assert doubt["message"].startswith("What comes in on Alice_to_Bob into 'summary' may leave here too")
     disabled = outgoing.replace('"automatic"', '"disabled"')
     assert (await publish(to_blue, outgoing=disabled))["findings"] == []
     assert (await publish(alice, incoming=basic))["findings"] == []

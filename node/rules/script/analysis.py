@@ -30,6 +30,14 @@ class Readings(TypedDict):
     previous: list[str] | None
 
 
+class Taken(TypedDict):
+    """Fields of our issue whose values a script takes, and those that it fills; see ``flow``."""
+
+    taken: list[str]
+    filled: list[str]
+    whole: bool
+
+
 class Analysis(TypedDict, total=False):
     """The answer of ``subset.analyse``; only ``findings`` is there where the text could not be read at all."""
 
@@ -43,6 +51,7 @@ class Analysis(TypedDict, total=False):
     entries: bool
     names: list[str]
     loops: list[int]
+    flow: Taken
 
 
 _ADAPTER = TypeAdapter(Analysis)

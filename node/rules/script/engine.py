@@ -194,6 +194,21 @@ class ScriptFailed(RuleError):
         return f"{message}{shown}{newline}{log}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What a script may do with values of our issue, as far as its text tells; comments and the like are left out.
+
+    ``custom`` among the fields stands for custom fields by names that are computed.
+    """
+
+    taken: frozenset[str] = frozenset()
+    """Fields whose values it takes for something else than a condition."""
+    filled: frozenset[str] = frozenset()
+    """Fields that it fills with values that are not written out in it."""
+    whole: bool = False
+    """Whether it hands the whole issue on, so that it may take or fill any field."""
+
+
 class Helpers(Protocol):
     """What a script may ask this Jira and this connection, and nothing else.
 
@@ -263,6 +278,10 @@ class RuleEngine(Protocol):
 
         Without ``jira`` projects, roles and transitions are not judged. Raises what ``jira`` raises.
         """
+        ...
+
+    async def flow(self, source: str, direction: Direction) -> Flow:
+        """Read which fields of our issue a script takes values from and which it fills. Runs nothing."""
         ...
 
     async def close(self) -> None:

@@ -27,6 +27,7 @@ from node.rules.script.engine import (
     Asked,
     Direction,
     Finding,
+    Flow,
     HelperCall,
     Helpers,
     Script,
@@ -138,6 +139,13 @@ class MontyEngine:
             except MontyCrashedError as error:
                 raise RuleError("The script could not be checked: its worker was stopped.") from error
         return settled(findings)
+
+    async def flow(self, source: str, direction: Direction) -> Flow:
+        """Read what a script takes and fills; nothing where it cannot be read. Raises RuleError as ``check``."""
+        found = (await self._workers.parse(source, direction)).get("flow")
+        if found is None:
+            return Flow()
+        return Flow(taken=frozenset(found["taken"]), filled=frozenset(found["filled"]), whole=found["whole"])
 
     async def close(self) -> None:
         """Stop the workers."""

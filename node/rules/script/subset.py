@@ -12,7 +12,7 @@ import ast
 import warnings
 from typing import Any
 
-from node.rules.script import language, syntax, words
+from node.rules.script import flow, language, syntax, words
 from node.rules.script.walk import Walk
 from node.rules.similar import closest
 
@@ -72,6 +72,8 @@ def analyse(source: str, direction: str) -> dict[str, Any]:
         "entries": _meets_entries(walk),
         "names": sorted({node.id for node in walk.loads} & words.GIVEN),
         "loops": sorted(walk.loops),
+        # What was refused was not measured either: it may be nested too deeply to be walked through.
+        "flow": flow.NOTHING if walk.findings else flow.flow(tree),
     }
 
 

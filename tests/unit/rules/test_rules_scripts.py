@@ -18,6 +18,7 @@ from node.rules.script.engine import (
     Asked,
     Direction,
     Finding,
+    Flow,
     Helpers,
     Script,
     ScriptFailed,
@@ -64,6 +65,11 @@ class Answering:
         """Find nothing."""
         del source, direction, schema, jira
         return []
+
+    async def flow(self, source: str, direction: Direction) -> Flow:
+        """Carry nothing."""
+        del source, direction
+        return Flow()
 
     async def close(self) -> None:
         """Hold nothing."""
