@@ -59,12 +59,15 @@ def _where(ruleset: RuleSet, origin: Origin) -> str:
         parts = [f"step {origin.step}, the mapping {label(step)}"]
         if step.when == "create":
             parts.append("when the issue entered sync")
+        some = origin.defaulted == "some"
         if origin.defaulted == "all":
             parts.append("by its default")
+        elif origin.past_map:
+            parts.append("past its value map, which says nothing of this value" + (", and" if some else ""))
         elif step.values:
-            parts.append("through its value map")
-        if origin.defaulted == "some":
-            parts.append("and in part by its default" if step.values else "in part by its default")
+            parts.append("through its value map" + (" and" if some else ""))
+        if some:
+            parts.append("in part by its default")
         return " ".join(parts)
     return f"step {origin.step}, the {label(step)}{_line_of(step, origin.line)}"
 
@@ -85,6 +88,7 @@ def origins_to_json(origins: Mapping[str, Origin]) -> dict[str, Any]:
             "line": origin.line,
             "sources": sorted(origin.sources),
             **({"defaulted": origin.defaulted} if origin.defaulted else {}),
+            **({"past_map": True} if origin.past_map else {}),
         }
         for name, origin in origins.items()
     }
@@ -94,7 +98,11 @@ def origins_from_json(data: Mapping[str, Any]) -> dict[str, Origin]:
     """Read what ``origins_to_json`` wrote."""
     return {
         name: Origin(
-            int(entry["step"]), entry.get("line"), frozenset(entry.get("sources", ())), entry.get("defaulted", "")
+            int(entry["step"]),
+            entry.get("line"),
+            frozenset(entry.get("sources", ())),
+            entry.get("defaulted", ""),
+            entry.get("past_map", False),
         )
         for name, entry in data.items()
     }

@@ -61,7 +61,9 @@ async def map_step(work: Coming, numbered: Numbered) -> None:
         work.crosses = chosen.crosses
         if chosen.name is not None:
             work.fields["type"] = chosen.name
-            work.origins["type"] = replace(origin, defaulted="all" if chosen.defaulted else "")
+            work.origins["type"] = replace(
+                origin, defaulted="all" if chosen.defaulted else "", past_map=chosen.past_map
+            )
         return
     target = await _target(work, numbered, value)
     mapped = map_incoming(numbered, value, target, create=_creator(work, numbered, target))
@@ -72,7 +74,7 @@ async def map_step(work: Coming, numbered: Numbered) -> None:
     if mapped.value is None and known is not None and not known.emptiable:
         return
     work.fields[name] = mapped.value
-    work.origins[name] = replace(origin, defaulted=mapped.defaulted)
+    work.origins[name] = replace(origin, defaulted=mapped.defaulted, past_map=mapped.past_map)
 
 
 async def run_script(work: Coming, number: int, step: ScriptStep, engine: RuleEngine | None) -> Skip | None:

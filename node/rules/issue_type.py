@@ -21,7 +21,7 @@ from node.trackers.issue import Issue, Value
 class TypeChoice:
     """The name as our project spells it, None where our issue keeps its type; ``log`` says why it is not mirrored.
 
-    ``defaulted``: the step's own default stood in.
+    ``defaulted``: the step's own default stood in. ``past_map``: its value map had nothing to say of the type.
     """
 
     name: str | None
@@ -29,6 +29,7 @@ class TypeChoice:
     crosses: bool = False
     """Whether the name is here, on the other side of the line to sub-tasks than our issue."""
     defaulted: bool = False
+    past_map: bool = False
 
 
 def choose_type(
@@ -58,11 +59,13 @@ def choose_type(
         kind.name for kind in types if (kind.subtask == subtask if issue is not None else parent or not kind.subtask)
     )
     name = as_text(wanted)
-    if numbered is not None and ((mapped := numbered.look_up(name)) is not None or not numbered.passes):
+    mapped = numbered.look_up(name) if numbered is not None else None
+    past_map = mapped is None and numbered is not None and bool(numbered.step.values)
+    if mapped is not None or (numbered is not None and not numbered.passes):
         name = mapped or ""
     found = find(name, fitting) if name else None
     if found is not None:
-        return TypeChoice(found)
+        return TypeChoice(found, past_map=past_map)
     missing = f"The type {as_text(wanted)!r} does not exist here for such an issue" if name else "The rules set no type"
     if numbered is not None and numbered.step.otherwise == "error":
         raise RuleError(
@@ -77,7 +80,7 @@ def choose_type(
         found = find(fallback, fitting) if fallback else None
         if found is not None:
             log = (f"{missing}: {found!r} was taken.",) if name else ()
-            return TypeChoice(found, log, defaulted=numbered is not None and number == 0)
+            return TypeChoice(found, log, defaulted=numbered is not None and number == 0, past_map=past_map)
     first = next((kind.name for kind in types if not kind.subtask), None)
     if first is None:
         raise RuleError(
@@ -85,4 +88,6 @@ def choose_type(
             step=numbered.number if numbered else None,
             advice="Add an issue type to the project in Jira, then retry the issue.",
         )
-    return TypeChoice(first, (f"{missing}, and neither does {TASK!r}: {first!r} was taken, the project's first.",))
+    return TypeChoice(
+        first, (f"{missing}, and neither does {TASK!r}: {first!r} was taken, the project's first.",), past_map=past_map
+    )

@@ -64,10 +64,14 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """The value that the target gets; ``defaulted`` says whether the step's default stood in for it, or for some."""
+    """The value that the target gets; ``defaulted`` says whether the step's default stood in for it, or for some.
+
+    ``past_map``: the step has a value map that had nothing to say of it.
+    """
 
     value: Value
     defaulted: Defaulted = ""
+    past_map: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,10 @@ class _Fit:
     def _mapped(self, value: Value) -> str | None:
         return self.numbered.look_up(key_of(value, self.kind)) if self.numbered.step.values else None
 
+    def past_map(self, value: Value) -> bool:
+        """Tell whether there is a value map that has nothing to say of this value, and lets it pass."""
+        return bool(self.numbered.step.values) and self.numbered.passes and self._mapped(value) is None
+
     def otherwise(self, value: Value, misfit: NoMatch) -> Item:
         """Apply the step's choice for a value that does not fit; the misfit comes back if nothing is to be done."""
         choice = self.numbered.step.otherwise
@@ -156,14 +164,15 @@ class _Fit:
 
 def _map_one(numbered: Numbered, value: Value, fit: _Fit) -> Mapped | LeftAlone:
     if is_empty(value) and numbered.look_up("") is None:
-        return Mapped(None)
+        return Mapped(None, past_map=bool(numbered.step.values))
     fitted = fit(value)
+    past_map = fit.past_map(value)
     if not isinstance(fitted, NoMatch):
-        return Mapped(fitted)
+        return Mapped(fitted, past_map=past_map)
     instead = fit.otherwise(value, fitted)
     if isinstance(instead, NoMatch):
         return LeftAlone(f"{numbered}: nothing was set, because {shortened(as_text(value))} {instead.reason}.")
-    return Mapped(instead, "all" if isinstance(numbered.step.otherwise, Default) else "")
+    return Mapped(instead, "all" if isinstance(numbered.step.otherwise, Default) else "", past_map)
 
 
 def _map_list(numbered: Numbered, values: list[Value], fit: _Fit) -> Mapped:
@@ -178,7 +187,8 @@ def _map_list(numbered: Numbered, values: list[Value], fit: _Fit) -> Mapped:
             defaults += isinstance(numbered.step.otherwise, Default)
         if not isinstance(item, NoMatch) and item not in fitted:
             fitted.append(item)
-    return Mapped(fitted, "" if not defaults else "all" if defaults == len(values) else "some")
+    past_map = bool(numbered.step.values) and all(map(fit.past_map, values))
+    return Mapped(fitted, "" if not defaults else "all" if defaults == len(values) else "some", past_map)
 
 
 def _refuse(numbered: Numbered, what: str) -> NoReturn:

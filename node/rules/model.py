@@ -26,12 +26,14 @@ class Origin:
 
     ``sources`` names the fields that were read; empty means that it is not known (a script), so all of them may be.
     ``defaulted`` says whether the step's default stood in for the value, or for some of several.
+    ``past_map``: the step has a value map, and that had nothing to say of the value, or of any of several.
     """
 
     step: int
     line: int | None = None
     sources: frozenset[str] = frozenset()
     defaulted: Defaulted = ""
+    past_map: bool = False
 
     @override
     def __str__(self) -> str:

@@ -88,7 +88,7 @@ async def map_step(work: Leaving, numbered: Numbered) -> None:
     else:
         work.fields[step.target] = mapped.value
         work.emails.discard(step.target)
-    work.origins[step.target] = replace(origin, defaulted=mapped.defaulted)
+    work.origins[step.target] = replace(origin, defaulted=mapped.defaulted, past_map=mapped.past_map)
 
 
 async def script_inputs(work: Leaving) -> ScriptInputs:

@@ -122,6 +122,15 @@ def test_a_default_that_stood_in_is_explained_as_such() -> None:
         MappingStep(source="tags", target="labels", values={"a": "b"}, otherwise=Default(default="x")),
     )
     rules = RuleSet(direction="incoming", steps=steps)
+    past = {"status": Origin(1, past_map=True), "labels": Origin(2, defaulted="some", past_map=True)}
+    assert origins_from_json(origins_to_json(past)) == past
+    assert [one.sentence for one in explain(rules, past)] == [
+        "status was set by step 1, the mapping state to status past its value map, which says nothing of this value.",
+        (
+            "labels was set by step 2, the mapping tags to labels past its value map, which says nothing of this "
+            "value, and in part by its default."
+        ),
+    ]
     origins = {"status": Origin(1, defaulted="all"), "labels": Origin(2, defaulted="some")}
     assert [one.sentence for one in explain(rules, origins)] == [
         "status was set by step 1, the mapping state to status by its default.",

@@ -227,6 +227,24 @@ async def test_a_default_that_stood_in_is_known() -> None:
     }  # fmt: skip
 
 
+async def test_what_went_past_a_value_map_is_known() -> None:
+    """A map of the empty field alone has nothing to say of other values, nor any other map of an empty field."""
+    none = {"": "None"}
+    draft = await _want(
+        _replica({"a": "Hello", "b": "", "c": ["x", "y"], "d": None, "e": ["x", "y"], "type": "Bug"}),
+        _map("a", "summary", values=none),
+        _map("b", "custom.Note", values=none),
+        _map("c", "labels", values=none),
+        _map("d", "custom.Story", values={"x": "y"}),
+        _map("e", "custom.Tags", values={"x": "z"}),
+        _map("type", values={"": "Task"}),
+    )
+    assert {name for name, origin in draft.origins.items() if origin.past_map} == {
+        "summary", "labels", "custom.Story", "type",
+    }  # fmt: skip
+    assert (draft.fields["custom.Note"], draft.fields["summary"]) == ("None", "Hello")
+
+
 async def test_a_status_must_be_one_of_ours() -> None:
     """And an empty one says nothing: no issue is without a status."""
     step = _map("state", "status", values={"In Progress": "doing", "Weird": "Weird"})
