@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import ssl
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -21,6 +22,8 @@ from tomlkit.exceptions import TOMLKitError
 
 from node.errors import ConfigError
 from node.rules.guard import GuardPolicy
+from node.rules.toml_faults import TomlFault, told, toml_fault
+from node.rules.toml_places import Shown
 from node.shape_words import first_problem, place_of
 from node.tls import trusting
 
@@ -130,6 +133,29 @@ def what_is_wrong(error: ValidationError) -> str:
     return f"{place_of(first['loc'])}: {known}." if known is not None else f"{first_problem(error)}."
 
 
+def _read_toml(data: bytes, path: Path) -> dict[str, Any]:
+    """Read the bytes of settings. Raises ConfigError with the place, and the line without what may be a password."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8").split("\n")
+        row = data.decode("utf-8", "replace").split("\n")[len(before) - 1]
+        fault = TomlFault(Shown(len(before), len(before[-1]) + 1, row), "this is not UTF-8", "Save the file as UTF-8.")
+    else:
+        try:
+            return tomlkit.parse(text).unwrap()
+        except (TOMLKitError, ValueError, RecursionError) as error:
+            fault = toml_fault(text, error, tables="[node], [jira] or [sync]")
+    shown = Shown(fault.at.line, fault.at.column, _PASSWORD.sub(lambda found: "*" * len(found[0]), fault.at.text))
+    raise ConfigError(
+        told(shown, fault.what, str(path)), advice=f"{fault.suggestion} Then try again.".strip()
+    ) from None
+
+
+_PASSWORD = re.compile(r"(?<=//)[^/\s]*(?=@)")
+"""A user name and password in an address; neither belongs there, and neither is shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Secret:
     """A secret that does not show itself."""
@@ -176,14 +202,12 @@ class NodeFolder:
         """
         path = self.root / SETTINGS
         try:
-            return Settings.model_validate(tomlkit.parse(path.read_text("utf-8")).unwrap())
+            return Settings.model_validate(_read_toml(path.read_bytes(), path))
         except FileNotFoundError:
             raise ConfigError(
                 f"There is no Accord node in {self.root}.",
                 advice="Create one with: accord init --name NAME --jira-url URL (or name its folder with --dir).",
             ) from None
-        except (TOMLKitError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not valid TOML: {error}", advice="Correct the file.") from None
         except ValidationError as error:
             raise ConfigError(f"{path}: {what_is_wrong(error)}", advice="Correct this setting.") from None
         except OSError as error:

@@ -5,15 +5,14 @@ Speaks of the file in our own words; what the readers of TOML and of shapes say 
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pydantic import ValidationError
-from tomlkit import exceptions as toml
 
 from node.errors import ConfigError
 from node.rules.similar import closest
-from node.rules.toml_places import Place, Shown, find_place, marked, unclosed, unclosed_list
+from node.rules.toml_faults import told, toml_fault
+from node.rules.toml_places import Place, Shown, find_place
 from node.shape_words import said
 
 _CHOICES = {
@@ -31,9 +30,7 @@ class RulesFileError(ConfigError):
 
     def __init__(self, what: str, *, name: str, line: int, column: int, shown: str, suggestion: str = "") -> None:
         """Make one message of it, with the line and a mark under the place."""
-        text = f"{name}, line {line}, column {column}: {what}."
-        if shown:
-            text += "".join(f"\n    {row}" for row in marked(shown, column))
+        text = told(Shown(line, column, shown), what, name)
         super().__init__(text, advice=suggestion or "Correct the file, then import it again; nothing was changed.")
         self.line = line
         self.column = column
@@ -48,64 +45,8 @@ def fault_at(text: str, place: Place, what: str, name: str, suggestion: str = ""
 
 def not_toml(text: str, error: Exception, name: str) -> RulesFileError:
     """Return the error for a file that cannot be read as TOML."""
-    what, suggestion = next(
-        (what, suggestion)
-        for kind, part, what, suggestion in _TOML_WORDS
-        if isinstance(error, kind) and part in str(error)
-    )
-    if not isinstance(error, toml.ParseError):
-        return _fault(Shown(1, 1, ""), what, name, suggestion)
-    ended = isinstance(error, (toml.UnexpectedEofError, toml.InvalidControlChar)) or _AT_THE_END in str(error)
-    begun = unclosed(text) if ended else None
-    if begun is not None:
-        return _fault(begun, "the text that begins here is never closed", name, _CLOSE)
-    begun = unclosed_list(text) if ended else None
-    if begun is not None:
-        return _fault(begun, what, name, suggestion)
-    rows = text.split("\n")
-    row = rows[error.line - 1] if error.line <= len(rows) else ""
-    if isinstance(error, toml.UnexpectedCharError) and row.lstrip().startswith("["):
-        what, suggestion = "the name of a table is not closed", _TABLE
-    elif isinstance(error, toml.UnexpectedCharError) and row[: error.col].rstrip().endswith("="):
-        what, suggestion = "this is no value", _QUOTE
-    again = re.search(r'Key "(.{1,80})" already exists', str(error))
-    what = what if again is None else f"{again[1]!r} is there a second time"
-    return _fault(Shown(error.line, error.col + 1, row), what, name, suggestion)
-
-
-_CLOSE = "Close it with the same quotes. A text of several lines stands between ''' and '''."
-_PAIR = 'Write key = "value", with one key on a line.'
-_QUOTE = 'A text stands in quotes: key = "value".'
-_TABLE = "Write [scope], [[step]] or [step.values]."
-_ONE = "Keep one of them."
-_AT_THE_END = "'\\x00'"
-
-_TOML_WORDS: tuple[tuple[type[Exception], str, str, str], ...] = (
-    (toml.InvalidControlChar, "", "a control character stands in a text", "Take it out, or write it as \\u0007."),
-    (toml.UnexpectedEofError, "", "the file ends in the middle of something", _CLOSE),
-    (toml.InvalidCharInStringError, "", "this backslash means nothing", "Write \\\\, or use '...' as quotes."),
-    (toml.InvalidUnicodeValueError, "", "this is half of a character", "Write the character itself."),
-    (toml.EmptyKeyError, "", "a key is missing before the =", _PAIR),
-    (toml.EmptyTableNameError, "", "the table has no name", _TABLE),
-    (toml.InvalidNumberError, "", "this is not a number", _QUOTE),
-    (toml.InvalidNumberOrDateError, "", "this is neither a number nor a date", _QUOTE),
-    (toml.InvalidDateError, "", "there is no such day", 'A day in rules is a text: "2026-11-24".'),
-    (toml.InvalidDateTimeError, "", "there is no such time", 'A time in rules is a text: "2026-11-24T10:00:00Z".'),
-    (toml.InvalidTimeError, "", "there is no such time", 'A time in rules is a text: "10:00".'),
-    (toml.UnexpectedCharError, "'\\n'", "the line ends before it is complete", _PAIR),
-    (
-        toml.UnexpectedCharError,
-        _AT_THE_END,
-        "the list or table that begins here is never closed",
-        "Close it with ] or }.",
-    ),
-    (RecursionError, "", "this is nested too deeply", ""),
-    (Exception, "already exists", "this is there a second time", _ONE),
-    (Exception, "Redefinition", "this table is there a second time", _ONE),
-    (Exception, "Invalid key", "this is not a key", "A key is a name, or any text in quotes."),
-    (Exception, "", "this is not TOML: something else is expected here", _PAIR),
-)
-"""Kinds of errors of the reader of TOML with a part of its text, and what is said instead; the first that fits."""
+    fault = toml_fault(text, error, tables="[scope], [[step]] or [step.values]")
+    return _fault(fault.at, fault.what, name, fault.suggestion)
 
 
 def wrong_shape(text: str, error: ValidationError, data: Any, name: str) -> RulesFileError:

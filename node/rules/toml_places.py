@@ -95,6 +95,12 @@ def unclosed_list(text: str) -> Shown | None:
     return _Lines(text).shown(begun[-1]) if begun else None
 
 
+def twice(text: str) -> tuple[str, Shown] | None:
+    """Return the first key or table that is there a second time, and where, or None."""
+    walk = _walked(text)
+    return None if walk.again is None else (walk.again[0], walk.lines.shown(walk.again[1]))
+
+
 def marked(shown: str, column: int) -> tuple[str, str]:
     """Return a line, cut where it is very long, and the line below it with a mark under the column."""
     cut = max(0, column - 1 - _WIDTH // 2) if len(shown) > _WIDTH else 0
@@ -136,6 +142,8 @@ class _Walk:
         self.lines = _Lines(text)
         self.keys: dict[Place, int] = {}
         self.values: dict[Place, int] = {}
+        self.again: tuple[str, int] | None = None
+        """The first key or table that is there a second time, and where."""
 
     def statements(self) -> None:
         table: Place = ()
@@ -171,7 +179,7 @@ class _Walk:
             if path in counts:
                 path = (*path, counts[path])
         if names:
-            self.keys.setdefault(path, names[0][1])
+            self._key(path, names[-1][0], names[0][1])
         while (token := self._peek()) is not None and token.kind != "end":
             self._next += 1
         return path
@@ -189,13 +197,20 @@ class _Walk:
     def _pair(self, table: Place) -> None:
         names = self._names()
         path = table
-        for name, at in names:
+        for name, at in names[:-1]:
             path = (*path, name)
             self.keys.setdefault(path, at)
+        if names:
+            path = (*path, names[-1][0])
+            self._key(path, *names[-1])
         if names and self._take("="):
             self._value(path)
         else:
             self._next += 1
+
+    def _key(self, path: Place, name: str, at: int) -> None:
+        if self.keys.setdefault(path, at) != at and self.again is None:
+            self.again = name, at
 
     def _value(self, path: Place) -> None:
         token = self._peek()

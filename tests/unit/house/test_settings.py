@@ -48,6 +48,40 @@ def test_a_broken_file_is_told_and_not_repeated(tmp_path: Path, text: str) -> No
     assert "hunter2" not in error.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "column", "what", "advice"),
+    [
+        ("[node]\nname = Blue\n", 2, 8, "this is no value", 'A text stands in quotes: key = "value".'),
+        ("[node]\nname = 'Blue\n", 2, 8, "the text that begins here is never closed", "the same quotes"),
+        ("[node]\nname = 'a'\nname = 'b'\n", 3, 1, "'name' is there a second time", "Keep one"),
+        ("[node]\n[jira]\n[node]\n", 3, 2, "'node' is there a second time", "Keep one"),
+        ("[node]\n\n[jira", 3, 1, "the name of a table is not closed", "Write [node], [jira] or [sync]."),
+        ("[node]\nport", 2, 1, "the line ends before it is complete", 'Write key = "value"'),
+        ("[node]\nname = 'Bl\xfce'\n", 2, 11, "this is not UTF-8", "Save the file as UTF-8."),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_with_its_place(
+    tmp_path: Path, text: str, line: int, column: int, what: str, advice: str
+) -> None:
+    """File, line, column, the line itself with a mark under the place, and what to do, as for rules."""
+    (tmp_path / SETTINGS).write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError) as error:
+        NodeFolder(tmp_path).settings()
+    first, shown, mark = error.value.message.split("\n")
+    assert first == f"{tmp_path / SETTINGS}, line {line}, column {column}: {what}."
+    assert shown == "    " + text.split("\n")[line - 1].replace("\xfc", "\N{REPLACEMENT CHARACTER}")
+    assert mark == " " * (column + 3) + "^"
+    assert advice in error.value.advice
+
+
+def test_a_password_in_an_address_is_not_shown_with_its_line(tmp_path: Path) -> None:
+    """It does not belong there, and an error may end up in a log."""
+    (tmp_path / SETTINGS).write_text('[jira]\nurl = "https://admin:hunter2@jira.example\n')
+    with pytest.raises(ConfigError) as error:
+        NodeFolder(tmp_path).settings()
+    assert 'url = "https://*************@jira.example' in error.value.message
+
+
 def test_a_file_that_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
     """A folder in the file's place is an error for people, not a trace."""
     (tmp_path / SETTINGS).mkdir()

@@ -106,6 +106,7 @@ _LONG = _GOOD + f"\n[[step]]\nname = 'x'\nscript = '{'x' * 65_537}'\n"
         ("direction = 'incoming'\n[scope]\nlabels = ['a', 3]\n", 3, 16, "'labels', entry 2 has to be a text", ""),
         ("direction = 'incoming\n", 1, 13, "the text that begins here is never closed", "the same quotes"),
         ("direction = 'incoming'\n\nx = [1,\n", 3, 5, "the list or table that begins here is never closed", "]"),
+        ("[scope]\nlabels = ['a']\nlabels = ['b']\n", 3, 1, "'labels' is there a second time", "Keep one"),
         ("direction = 'incoming'\ndirection = 'outgoing'\n", 2, 1, "'direction' is there a second time", "Keep one"),
         ("[[step]\n", 1, 8, "the name of a table is not closed", "[[step]]"),
         ('direction = "\\ud800"\n', 1, 15, "half of a character", ""),
