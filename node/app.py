@@ -21,7 +21,7 @@ from node.admin.ledger_api import LedgerApi
 from node.admin.rules_api import RulesApi
 from node.admin.server import admin_app
 from node.background import Background
-from node.check import ERROR, OK, Checks, Finding, boundary, tell_open_walls
+from node.check import ERROR, OK, Checks, Finding, address_warning, boundary, tell_open_walls
 from node.clock import Clock, SystemClock
 from node.config import NodeFolder, Settings
 from node.connections import Connections
@@ -213,6 +213,7 @@ class Node:
             self._tracker,
             clock,
             folder=folder,
+            address=lambda: self.public_url,
             webhook=self._registration.look,
             boundary=self._walls_and_ledger,
         )
@@ -250,7 +251,7 @@ class Node:
                 poller=self._poller,
                 tracker=self._tracker,
                 store=self._store,
-                address_warning=lambda: settings.address_warning(self.public_url),
+                address_warning=lambda: address_warning(self.public_url),
                 connected=self._connected,
             )
         ).add_routes(admin)
@@ -347,7 +348,15 @@ async def check_offline(folder: NodeFolder) -> list[dict[str, Any]]:
         await tracker.close()
         return [asdict(Finding("database", ERROR, error.message, error.advice))]
     try:
-        checks = Checks(store, tracker, clock, folder=folder, webhook=no_webhook, boundary=boundary)
+        checks = Checks(
+            store,
+            tracker,
+            clock,
+            folder=folder,
+            address=lambda: settings.node.public_url or f"http://{settings.node.host}:{settings.node.port}",
+            webhook=no_webhook,
+            boundary=boundary,
+        )
         return [asdict(finding) for finding in await checks.run()]
     finally:
         await tracker.close()

@@ -21,6 +21,7 @@ from node.rules.script.workers import LayerState, boundary_report
 from node.store import connections, library, streams
 from node.store.engine import Store
 from node.trackers.base import Tracker, TrackerInfo, WebhookState
+from node.transport.addresses import found_only_here
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Checks:
         clock: Clock,
         *,
         folder: NodeFolder,
+        address: Callable[[], str],
         webhook: Callable[[], Awaitable[WebhookState]],
         boundary: Callable[[], Awaitable[Sequence[Finding]]],
     ) -> None:
@@ -63,6 +65,7 @@ class Checks:
         self._tracker = tracker
         self._clock = clock
         self._folder = folder
+        self._address = address
         self._webhook = webhook
         self._boundary = boundary
 
@@ -78,6 +81,7 @@ class Checks:
             findings += [finding async for finding in self._projects()]
         findings.append(_webhook(await self._webhook()))
         findings.append(await self._identity())
+        findings.append(address_finding(self._address()))
         findings += await self._peers()
         findings += [self._disk(), _sqlite(), *await self._boundary()]
         return findings
@@ -148,6 +152,25 @@ class Checks:
         if free < MIN_FREE:
             return Finding("disk", WARNING, text, "Make room: without it messages cannot be stored, and wait in Jira.")
         return Finding("disk", OK, text)
+
+
+def address_finding(url: str) -> Finding:
+    """Say which address partners are told, and whether it is of any use to them."""
+    if not found_only_here(url):
+        return Finding("address", OK, f"Partners are told the address {url}.")
+    return Finding(
+        "address",
+        WARNING,
+        f"Partners are told the address {url}, at which only a node on this machine reaches this one.",
+        "For partners elsewhere, set node.public_url in accord.toml to the address that they can use, and start the "
+        "node anew. Invitations and connections keep the address that they began with: make those anew.",
+    )
+
+
+def address_warning(url: str) -> str:
+    """Return what to say where an address is about to be told to a partner; empty where it may be of use there."""
+    found = address_finding(url)
+    return "" if found.state == OK else f"{found.text} {found.advice}"
 
 
 def _jira(info: TrackerInfo) -> Finding:

@@ -31,8 +31,6 @@ SETTINGS = "accord.toml"
 USUAL_FOLDER = Path(".accord")
 DEFAULT_PORT = 8470
 DEFAULT_ADMIN_PORT = 8471
-_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
-"""Hosts to listen on that are no address at which another machine finds this one."""
 
 
 class _Settings(BaseModel):
@@ -57,15 +55,6 @@ class NodeSettings(_Settings):
     """Where peers reach this node; without it the peer must have one."""
     admin_port: Annotated[int, Field(ge=0, le=65535)] = DEFAULT_ADMIN_PORT
     """The command line talks to this port, which is open on the loopback only."""
-
-    def address_warning(self, public_url: str) -> str:
-        """Say why no partner elsewhere finds this node at ``public_url``; empty where one may."""
-        if self.public_url is not None or self.host not in _LOCAL_HOSTS:
-            return ""
-        return (
-            f"Partners are told the address {public_url}, at which only a node on this machine reaches this one. "
-            "Set node.public_url in accord.toml to the address that they can use, and start the node anew, first."
-        )
 
 
 class JiraSettings(_Settings):

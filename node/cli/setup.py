@@ -111,7 +111,7 @@ def serve(terminal: Terminal, verbose: bool, was_restored: bool) -> None:
 @click.command()
 @click.pass_obj
 def check(terminal: Terminal) -> None:
-    """Look at all that a working node needs: Jira, permissions, webhooks, clock, key, peers, disk. Exit 3 on errors."""
+    """Look at all that a working node needs: Jira, webhooks, clock, key, address, peers, disk. Exit 3 on errors."""
     try:
         data = terminal.node.call("GET", "/api/v1/check")
     except ConfigError:

@@ -60,6 +60,18 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
+def found_only_here(url: str) -> bool:
+    """Tell whether a URL leads other machines nowhere or to themselves: its host is the loopback, or no address."""
+    try:
+        host = URL(url).host or ""
+    except ValueError:
+        return True
+    found = _literal(host)
+    if found is None:
+        return host in ("", "localhost") or host.endswith(".localhost")
+    return found.is_loopback or found.is_unspecified
+
+
 def refused_private(host: str) -> AddressRefused:
     """Return the error for a peer inside our own network."""
     return AddressRefused(

@@ -12,7 +12,7 @@ from node.clock import SystemClock
 from node.store import problems
 from node.store.engine import Store
 from node.store.problems import Problem
-from tests.support.served import REPOSITORY, home, init, pair
+from tests.support.served import REPOSITORY, Home, home, init, pair
 
 INTERRUPTED = """
 import importlib.abc, os, signal, sys
@@ -61,6 +61,15 @@ async def test_json_in_either_place_and_tables_on_80_columns(tmp_path: Path) -> 
             assert set(narrow.split()) <= {*whole, *(f"{word}:" for word in whole)}, narrow
 
 
+async def _said_by_the_check(served: Home) -> None:
+    """The check warns of an address that leads partners to themselves, also while the node does not run."""
+    found = (await served.accord("--json", "check")).data["findings"]
+    address = next(one for one in found if one["what"] == "address")
+    assert address["state"] == "warning"
+    assert "only a node on this machine" in address["text"]
+    assert "node.public_url" in address["advice"]
+
+
 @pytest.mark.timeout(240)  # some fifteen commands, each a process that starts
 async def test_a_pairing_that_does_not_go_on_says_why(tmp_path: Path) -> None:
     """Blue is away when Green accepts: accept, connections, check and errors all name the reason."""
@@ -71,10 +80,12 @@ async def test_a_pairing_that_does_not_go_on_says_why(tmp_path: Path) -> None:
         assert (wrong.status, "'Nope'" in wrong.err, "Task" in wrong.err) == (1, True, True)
         invited = await blue.accord("invite", "Green", "--project", "UD")
         assert "only a node on this machine" in invited.out
+        await _said_by_the_check(blue)
         code = next(word for word in invited.out.split() if word.startswith("accord1."))
         listed = await blue.accord("connections", "--json")
         assert code not in listed.out
         await blue.terminate()
+        await _said_by_the_check(blue)
 
         wrong = await green.accord("accept", code, "--project", "SC", "--yes", "--default-type", "Nope")
         assert (wrong.status, "'Nope'" in wrong.err, "Task" in wrong.err) == (1, True, True)

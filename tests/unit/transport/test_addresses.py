@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.transport.addresses import GuardedResolver, check_url, is_public
+from node.transport.addresses import GuardedResolver, check_url, found_only_here, is_public
 from node.transport.errors import AddressRefused
 
 
@@ -65,3 +65,22 @@ async def test_a_name_that_leads_inside_is_refused_where_it_is_resolved() -> Non
     open_resolver = GuardedResolver(allow_private=True)
     assert await open_resolver.resolve("localhost", 80)
     await open_resolver.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "only_here"),
+    [
+        ("http://127.0.0.1:8470", True),
+        ("http://127.8.9.1/accord", True),
+        ("http://localhost:8470", True),
+        ("http://[::1]:8470", True),
+        ("http://0.0.0.0:8470", True),
+        ("http://:::8470", True),
+        ("https://accord.blue.example", False),
+        ("https://192.168.1.5", False),
+        ("https://localhost.blue.example", False),
+    ],
+)
+def test_an_address_that_leads_others_to_themselves_is_known(url: str, only_here: bool) -> None:
+    """The loopback, the address of all interfaces, and what is no address; a private network may hold partners."""
+    assert found_only_here(url) is only_here
