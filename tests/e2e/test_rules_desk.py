@@ -83,6 +83,27 @@ async def test_a_preview_is_exactly_what_leaves(parties: Parties) -> None:
     assert json.loads(file["payload"]) == {"blob": seen["payload"]["replica"]["attachments"][0]["blob"], "chunks": [0]}
 
 
+async def test_names_of_roles_and_transitions_are_checked_in_few_calls(parties: Parties) -> None:
+    """What an issue offers is fine, another transition is a doubt, and a role that is not there is an error."""
+    alice, bob = parties
+    key = await alice.create(summary="Hello")
+    await quiet(alice, bob)
+    offered = (await alice.person.call("GET", f"/rest/api/2/issue/{key}/transitions"))["transitions"][0]["name"]
+    script = f"""workflow.transition({offered!r})
+workflow.transition("Frobnicate")
+issue.comments = comments.merge(issue, replica, role="Developers" if first_sync else "Developer")
+"""
+    text = f"direction = \"incoming\"\n[[step]]\nname = \"S\"\nscript = '''\n{script}'''\n"
+    alice.sandbox.calls.clear()
+    found = (await alice.call("POST", f"{rules(alice)}/check", {"files": {"incoming": text}}))["findings"]
+    assert [(one["severity"], one["line"]) for one in found] == [("warning", 6), ("error", 7)]
+    assert "'Frobnicate'" in found[0]["message"]
+    assert found[1]["suggestion"] == "Did you mean 'Developers'?"
+    calls = alice.sandbox.calls.by_route()
+    assert calls["GET /rest/api/2/project/{project}/role"] == 1
+    assert calls["GET /rest/api/2/issue/{issue}/transitions"] == 1
+
+
 async def test_rules_are_published_compared_and_rolled_back(parties: Parties) -> None:
     """Both directions are versions with who and why; what they say is compared and can be had back."""
     alice, _ = parties
