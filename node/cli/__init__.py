@@ -32,8 +32,7 @@ _MODULES: Final = {
     "setup": ("init", "token", "serve", "check"),
     "pair": ("invite", "accept", "verify", "connections", "pause", "resume", "revoke", "close"),
     "work": ("sync", "status", "queue", "errors", "retry", "skip"),
-    "rules": ("rules",),
-    "rules_look": ("explain",),
+    "rules_look": ("rules", "explain"),  # it adds its own commands to the group of `rules`
     "ledger": ("ledger",),
     "sandbox": ("sandbox",),
     "demo": ("demo",),
