@@ -80,7 +80,8 @@ _SILENT = re.compile(
     r"lexo-rank|:devsummary|timeinstatus|firstresponsedate|vulnerabilit|jpo-custom-field", re.IGNORECASE
 )
 """Types that change by themselves or hold a plugin's internals: they would only make noise."""
-_SPRINT_NAME = re.compile(r"[\[,]name=(.*?)(?:,(?:startDate|goal|endDate|completeDate|sequence|activatedDate)=|\]$)")
+_SPRINT_NAME = re.compile(r"[\[,]name=")
+_SPRINT_NAME_END = re.compile(r",(?:startDate|goal|endDate|completeDate|sequence|activatedDate)=|\]\Z")
 """A sprint as Jira Server writes it: ``...Sprint@1d6f[id=1,...,name=Sample Sprint 2,startDate=...]``."""
 
 
@@ -234,9 +235,15 @@ def _plain(value: object, *, cloud: bool) -> Value:
                 return tidy(inner) if isinstance(inner, str) else inner
         return user_id(value, cloud=cloud) if "displayName" in value else None
     if isinstance(value, str):
-        sprint = _SPRINT_NAME.search(value) if ".Sprint@" in value else None
-        return tidy(sprint[1] if sprint else value)
+        return tidy(_sprint_name(value) or value)
     return value if isinstance(value, bool | int | float) else None
+
+
+def _sprint_name(text: str) -> str | None:
+    """Return the name in what may be a sprint; people may write anything, so each part is looked for only once."""
+    begin = _SPRINT_NAME.search(text) if ".Sprint@" in text else None
+    end = _SPRINT_NAME_END.search(text, begin.end()) if begin is not None else None
+    return text[begin.end() : end.start()] if begin is not None and end is not None else None
 
 
 def tidy(text: str) -> str:

@@ -201,6 +201,12 @@ def test_unknown_types_are_read_as_far_as_they_are_plain(value: object, read: Va
     assert read_value("other", value, cloud=False) == read
 
 
+def test_a_text_that_begins_a_sprint_again_and_again_is_read_as_it_is() -> None:
+    """Anybody may write into a field; a text of a megabyte without an end must not keep the node busy for hours."""
+    text = ".Sprint@1[" + ",name=" * 200_000
+    assert read_value("paragraph", text, cloud=False) == text
+
+
 def test_fields_that_change_by_themselves_are_silent() -> None:
     """The rank of an issue in a backlog is no content: it would sync with every drag of another issue."""
     assert FIELDS.silent("customfield_19")
