@@ -15,7 +15,7 @@ from node.sandbox.web.html import Child, Html, join, tag
 SHOWN_CHARACTERS = 200_000
 """More of a text than this is not shown: a browser chokes long before a Jira does."""
 
-_BLOCK_MACRO = re.compile(r"\{(code|noformat|quote|panel)(?::([^}\n]*))?\}", re.IGNORECASE)
+_BLOCK_MACRO = re.compile(r"\{(code|noformat|quote|panel)(?::([^{}\n]*))?\}", re.IGNORECASE)
 _HEADING = re.compile(r"\s*h([1-6])\.\s+(.*)")
 _QUOTE_LINE = re.compile(r"\s*bq\.\s+(.*)")
 _RULE = re.compile(r"\s*-{4,}\s*\Z")
@@ -23,7 +23,8 @@ _ITEM = re.compile(r"\s*([*#]+|-)\s+(.*)")
 _ROW = re.compile(r"\s*\|(.+)")
 _CELL_END = re.compile(r"\|(?![^\[\n]{0,200}\])")
 """A bar that is not within a link's brackets; the bound keeps a hostile row from taking long."""
-_COLOR = re.compile(r"\{color(?::[^}\n]*)?\}", re.IGNORECASE)
+_COLOR = re.compile(r"\{color(?::[^{}\n]*)?\}", re.IGNORECASE)
+"""Options hold no opening brace: so many macros that are never closed cannot make a search read the line for each."""
 _INLINE = re.compile(
     r"""
       (?P<newline>\\\\)

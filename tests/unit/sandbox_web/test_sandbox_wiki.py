@@ -98,7 +98,8 @@ def test_markup_reads_as_people_mean_it(markup: str, html: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["[", "*", "{{", "!", "|", "{quote}", "_a ", "h", "\\", "** a\n* b\n", "|a[", "http://"]
+    "piece",
+    ["[", "*", "{{", "!", "|", "{quote}", "_a ", "h", "\\", "** a\n* b\n", "|a[", "http://", "{panel:", "{color:"],
 )
 def test_a_hostile_text_takes_no_longer_than_a_plain_one(piece: str) -> None:
     """No piece makes the renderer go over the text again and again."""
