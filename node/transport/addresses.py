@@ -19,6 +19,9 @@ from node.transport.errors import AddressRefused
 
 MAX_URL: Final = 255
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given out (RFC 4291, section 2.4, and IANA's registry). What lies outside is reserved, a
+network's own (site-local, or a translator as in RFC 8215), or an IPv4 address in old clothes."""
 
 
 def check_url(text: str, *, allow_http: bool, allow_private: bool) -> URL:
@@ -57,6 +60,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None:
             found = inner
+        elif found not in _GLOBAL_UNICAST:
+            return False
     return found.is_global and not found.is_multicast
 
 

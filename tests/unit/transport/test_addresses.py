@@ -18,14 +18,17 @@ from node.transport.errors import AddressRefused
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.1.2.3", "224.0.0.1",
         "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:10.0.0.1",
         "::ffff:127.0.0.1", "64:ff9b::10.0.0.1", "2002:0a00:0001::", "not an address",
+        "fec0::1", "64:ff9b:1::10.0.0.1", "::ffff:0:10.0.0.1", "::10.0.0.1", "400::1",
     ],
 )  # fmt: skip
 def test_addresses_inside_a_network_are_not_public(address: str) -> None:
-    """Loopback, private, link-local (cloud metadata), shared, multicast, and the same wrapped into IPv6."""
+    """Loopback, private, link-local (cloud metadata), shared, multicast, and what wraps or stands for them in IPv6."""
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34"])
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34", "64:ff9b::93.184.216.34"]
+)
 def test_addresses_of_the_open_internet_are_public(address: str) -> None:
     """A peer is usually somewhere else."""
     assert is_public(address)
