@@ -158,6 +158,8 @@ class GuardedAdapter(HTTPAdapter):
 
 CHUNK = 65_536
 """Bytes read at once."""
+_MOST_DIGITS = 20
+"""Of an announced length; 2^64 has as many."""
 
 
 def parts(response: requests.Response, limit: int) -> Iterator[bytes]:
@@ -168,7 +170,8 @@ def parts(response: requests.Response, limit: int) -> Iterator[bytes]:
         requests.RequestException: it was cut short.
     """
     announced = response.headers.get("Content-Length", "")
-    left = limit - (int(announced) if announced.isdecimal() else 0)
+    # Cut, because Python reads no number of thousands of digits; what is left of such a one is too large all the same.
+    left = limit - (int(announced[:_MOST_DIGITS]) if announced.isdecimal() else 0)
     if left >= 0:
         left = limit
         for part in response.iter_content(CHUNK):

@@ -245,6 +245,15 @@ async def test_an_answer_of_40_megabytes_is_cut(announced: bool) -> None:
     assert sent < 41_943_040
 
 
+@pytest.mark.parametrize("status", [200, 500])
+async def test_a_length_of_thousands_of_digits_is_too_long_like_any_other(status: int) -> None:
+    """Python reads no such number; it must not pass for a mistake of ours, and a write may have been done."""
+    length = {"Content-Length": "9" * 5000, "Connection": "close"}
+    async with client_of(always(reply(status, {}, length))) as (client, _):
+        assert type(await failure(read(client))) is (TrackerNonsense if status == 200 else TrackerUnreachable)
+        assert type(await failure(write(client))) is TrackerUncertain
+
+
 async def test_an_answer_that_unpacks_to_too_much_is_cut() -> None:
     """50 MB of zeros fit into 50 KB on the wire; what counts is what comes out."""
     packed = gzip.compress(b" " * 50_000_000)
