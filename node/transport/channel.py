@@ -46,6 +46,10 @@ class Channels:
             return known
         return await self._open(await self._store.read(lambda reader: connections.by_conn(reader, conn)))
 
+    def is_open(self, conn: bytes) -> bool:
+        """Tell whether the keys of this connection are at hand, without looking at any row."""
+        return conn in self._by_conn
+
     async def by_id(self, connection_id: int) -> Channel | None:
         """Return the channel of a connection; None for an unpaired or a destroyed one."""
         known = self._by_id.get(connection_id)

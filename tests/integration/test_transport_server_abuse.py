@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -112,6 +113,66 @@ async def test_a_stranger_who_does_not_stop_is_slowed_down(target: Target) -> No
     statuses = [(await target.post(EXCHANGE_PATH, b"x"))[0] for _ in range(40)]
     assert statuses[0] == 404
     assert statuses[-1] == 429
+
+
+async def test_strangers_behind_the_same_proxy_do_not_lock_a_peer_out(target: Target) -> None:
+    """All who come through a proxy have its address: Alice is heard however many others fail there."""
+    statuses = [(await target.post(EXCHANGE_PATH, b"x"))[0] for _ in range(40)]
+    assert statuses[-1] == 429
+    assert (await target.post(EXCHANGE_PATH, target.honest))[0] == 200
+    await target.alice.say(target.hers.id, 2)
+
+    async def arrived() -> bool:
+        for _ in range(10):
+            await target.post(EXCHANGE_PATH, b"x")
+        return await target.bob.issues() == ["i1", "i2"]
+
+    await until(arrived)
+
+
+async def test_what_is_half_sent_takes_no_more_memory_than_two_requests(target: Target) -> None:
+    """Who knows a connection's id can hold two requests' worth of bytes, not as many as there are sockets."""
+    body = target.honest[:400] + bytes(MAX_EXCHANGE - 401)
+    head = f"POST {EXCHANGE_PATH} HTTP/1.1\r\nHost: bob\r\nContent-Type: {CONTENT_TYPE}\r\n"
+    head += f"Content-Length: {MAX_EXCHANGE}\r\n\r\n"
+    held = target.bob.transport._server._held
+
+    writers: list[asyncio.StreamWriter] = []
+
+    async def half() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", target.bob.port)
+        writers.append(writer)
+        writer.write(head.encode() + body)
+        return await reader.readline()
+
+    first = [asyncio.create_task(half()) for _ in range(2)]
+    await until(lambda: sum(held.values()) == 2 * len(body))
+    for _ in range(5):
+        assert (await half()).split()[1] == b"503"
+    assert (await target.post(EXCHANGE_PATH, target.honest))[0] == 503
+    for writer in writers:
+        writer.transport.abort()
+    await asyncio.gather(*first, return_exceptions=True)
+    await until(lambda: not held)
+    assert (await target.post(EXCHANGE_PATH, target.honest))[0] == 200
+
+
+@pytest.mark.parametrize("path", [EXCHANGE_PATH, PAIR_PATH])
+async def test_a_body_that_breaks_off_is_a_stranger_s_and_no_mistake_of_ours(
+    target: Target, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It counts like other nonsense, and writes no trace into the log: a stranger could fill the disk with it."""
+    head = f"POST {path} HTTP/1.1\r\nHost: bob\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: 1000\r\n"
+    head += "Expect: 100-continue\r\n\r\n"
+    limiter = target.bob.transport._server._limiter
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection("127.0.0.1", target.bob.port)
+        writer.write(head.encode() + target.honest[:300])
+        assert b"100" in await reader.readline()  # so it is being read
+        writer.transport.abort()
+        await until(lambda: limiter._buckets)
+        limiter._buckets.clear()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_no_answer_names_the_program(target: Target) -> None:
