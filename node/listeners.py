@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from node.errors import ConfigError
+from node.web_log import SERVER_LOG
 
 SHUTDOWN_SECONDS: Final = 5.0
 """How long requests that run have to end when the node stops."""
@@ -27,7 +28,7 @@ class Listeners:
         Raises:
             ConfigError: the port cannot be had; what is open already stays open until it is closed.
         """
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        runner = web.AppRunner(app, access_log=None, logger=SERVER_LOG, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         self._runners.append(runner)
         try:

@@ -61,6 +61,7 @@ class PeerServer:
         app.router.add_post(EXCHANGE_PATH, self._exchange)
         app.router.add_post(PAIR_PATH, self._pair)
         app.router.add_get(HEALTH_PATH, self._health)
+        app.on_response_prepare.append(_say_nothing)
 
     async def _exchange(self, request: web.Request) -> web.StreamResponse:
         place = _Place(self._held)
@@ -177,6 +178,11 @@ async def _read(
         if checked and place is not None:
             place.take(bytes(body[_CONN]), len(body))
     return bytes(body) if checked else None
+
+
+async def _say_nothing(_request: web.Request, response: web.StreamResponse) -> None:
+    """Take the library's name and version out of answers that no handler of ours has made."""
+    response.headers.update(_QUIET)
 
 
 def _stranger() -> web.Response:

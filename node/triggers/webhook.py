@@ -47,7 +47,10 @@ class WebhookIntake:
         given = request.match_info["token"].encode(errors="surrogatepass")
         if not hmac.compare_digest(given, self._token.encode()):
             return web.Response(status=404)
-        body = await _bounded(request)
+        try:
+            body = await _bounded(request)
+        except (web.RequestPayloadError, ConnectionError):
+            return web.Response(status=400)  # it did not come whole; the next sweep finds the issue
         if body is None:
             return web.Response(status=413)
         if self._secret is not None and not self._signed(body, request.headers.get("X-Hub-Signature", "")):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +74,38 @@ async def test_unknown_names(parties: Parties) -> None:
     with pytest.raises(AccordError, match="UD-777"):
         await alice.call("GET", "/api/v1/issues/UD-777")
     assert await bob.problems() == []
+
+
+async def test_nonsense_at_the_open_port_fills_no_log(strangers: Parties, caplog: pytest.LogCaptureFixture) -> None:
+    """What is no HTTP is refused without a trace; no path is ever told, for the webhook's holds a secret."""
+    alice, _ = strangers
+    caplog.set_level(logging.INFO)
+    assert alice.node is not None
+    port = int(alice.node.public_url.rpartition(":")[2])
+    secret = alice.folder.secret("webhook-token").value
+    chunks = b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    packed = b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd"
+    hook = f"POST /webhook/{secret} HTTP/1.1\r\nHost: a\r\n".encode()
+    for nonsense in (
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        f"POST /webhook/{secret}?{'x' * 20_000} HTTP/1.1\r\nHost: a\r\n\r\n".encode(),
+        b"POST /accord/v1/pair HTTP/1.1\r\nHost: a\r\n" + packed,
+        b"POST /accord/v1/pair HTTP/1.1\r\nHost: a\r\nContent-Type: application/accord1\r\n" + chunks,
+        hook + chunks,
+        hook + packed,
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(nonsense)
+        async with asyncio.timeout(20):
+            said = await reader.readline()
+        assert said.split()[1] in (b"400", b"404"), nonsense
+        writer.close()
+    told = [record for record in caplog.records if record.name.startswith(("node", "aiohttp", "asyncio"))]
+    assert any("no proper HTTP" in record.getMessage() for record in told)
+    assert not [record for record in told if record.levelno >= logging.WARNING or record.exc_info]
+    assert secret not in caplog.text
+    assert "/webhook" not in caplog.text
 
 
 async def test_a_second_node_and_a_taken_port(parties: Parties, tmp_path: Path) -> None:
