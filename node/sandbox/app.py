@@ -14,7 +14,7 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from node.sandbox.auth import Refused, caller_of, check_origin
+from node.sandbox.auth import Refused, caller_of, check_host, check_origin
 from node.sandbox.calls import Call, CallCounter
 from node.sandbox.errors import JiraProblem
 from node.sandbox.faults import FaultBox
@@ -127,6 +127,7 @@ async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def _authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    check_host(request, request.app[WORLD].base_url)
     if request.path.startswith(("/rest/", "/secure/")):
         world = request.app[WORLD]
         calling = caller_of(world, request)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -70,6 +71,27 @@ def check_origin(request: web.Request) -> None:
     if origin is not None and urlsplit(origin).netloc == request.host:
         return
     raise Refused(web.Response(status=403, text="XSRF check failed"))
+
+
+def check_host(request: web.Request, base_url: str) -> None:
+    """Refuse a call over the loopback by a name that is not this machine's. Raises Refused.
+
+    A page elsewhere can let its own name lead to 127.0.0.1 (DNS rebinding). To the browser this Jira is that page's own
+    site then, and everybody's password is known. Addresses cannot be led elsewhere.
+    """
+    here = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    if not isinstance(here, tuple) or not ipaddress.ip_address(here[0]).is_loopback:
+        return
+    try:
+        host = request.url.host or ""
+    except ValueError:
+        host = ""
+    if host in {"localhost", urlsplit(base_url).hostname} or host.endswith(".localhost"):
+        return
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise Refused(web.Response(status=403, text="This sandbox is not known by that name.")) from None
 
 
 def has_token(request: web.Request) -> bool:

@@ -322,6 +322,22 @@ async def test_a_form_from_elsewhere_does_nothing(
     assert place.issue.summary == "Paper <jam>"
 
 
+@pytest.mark.parametrize("path", ["/", "/browse/BLUE-1", "/rest/api/2/serverInfo", "/sandbox/calls"])
+async def test_a_name_that_was_led_to_this_machine_opens_nothing(place: Place, path: str) -> None:
+    """A page that lets its own name resolve to the loopback would act as anybody here; the loopback's names may."""
+    async with aiohttp.ClientSession() as session:
+
+        async def status(host: str) -> int:
+            headers = {"Host": f"{host}:{place.base.port}"}
+            async with session.get(place.base.join(URL(path)), headers=headers) as answer:
+                return answer.status
+
+        assert [await status(host) for host in ("elsewhere.example", "localhost.elsewhere.example")] == [403, 403]
+        assert [await status(host) for host in ("localhost", "127.0.0.1", "[::1]", "blue.localhost")] == [200] * 4
+        place.world.base_url = "https://jira.blue.example"
+        assert await status("jira.blue.example") == 200
+
+
 async def test_a_file_with_a_wrong_token_is_not_attached(place: Place, browser: Browser) -> None:
     """Uploads are guarded like the other forms."""
     await browser.look("/browse/BLUE-1")
