@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
-from urllib.parse import quote
 
 import click
+from rich.markup import escape
 from typing_extensions import override
 
+from node.admin.client import part
 from node.cli.rules import indent
 from node.cli.show import Terminal, when
+from node.plain_text import escaped
 
 
 class _Group(click.Group):
@@ -38,17 +41,19 @@ def ledger() -> None:
 @click.pass_obj
 def show(terminal: Terminal, about: str, limit: int, raw: bool) -> None:
     """Show exactly what left of an issue, or over a connection, newest first."""
-    data = terminal.node.call("GET", f"/api/v1/ledger/of/{quote(about)}?limit={limit}")
+    data = terminal.node.call("GET", f"/api/v1/ledger/of/{part(about)}?limit={limit}")
     if terminal.data(data):
         return
     for one in data["entries"]:
         if raw:
-            click.echo(one["payload"] if one["payload"] is not None else "")
+            payload = one["payload"] or ""
+            # Byte for byte for a program; what people wrote must not steer a terminal.
+            click.echo(escaped(payload) if sys.stdout.isatty() else payload)
             continue
         what = f"{one['kind']} of {one['key']}" if one["key"] else one["kind"]
         terminal.say(
-            f"[bold]{one['connection']} {one['number']}[/bold]  {when(one['at_ms'])}  {what}, to {one['to']} "
-            f"({one['to_fingerprint']})"
+            f"[bold]{one['connection']} {one['number']}[/bold]  {when(one['at_ms'])}  {escape(what)}, "
+            f"to {escape(one['to'])} ({one['to_fingerprint']})"
         )
         terminal.say(_place(one))
         if one["payload"] is None:
@@ -56,7 +61,7 @@ def show(terminal: Terminal, about: str, limit: int, raw: bool) -> None:
         else:
             terminal.copy(indent(json.dumps(json.loads(one["payload"]), indent=2, ensure_ascii=False)))
     if not data["entries"] and not raw:
-        terminal.say(f"Nothing left over {about} yet.")
+        terminal.quote(f"Nothing left over {about} yet.")
 
 
 def _place(one: dict[str, Any]) -> str:

@@ -93,7 +93,7 @@ def show(terminal: Terminal, connection: str, direction: str | None) -> None:
         return
     for one in DIRECTIONS if direction is None else (direction,):
         shown = data[one]
-        published = f"by {shown['author']} on {when(shown['at_ms'])}" if shown["at_ms"] else ""
+        published = f"by {escape(shown['author'])} on {when(shown['at_ms'])}" if shown["at_ms"] else ""
         terminal.say(f"[bold]{one}[/bold]  {shown['mode']}, {shown['method']}, version {shown['version']} {published}")
         if shown["why"]:
             terminal.quote(f"  {shown['why']}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from node.cli.rules import (
@@ -122,7 +123,8 @@ def _show_preview(terminal: Terminal, one: dict[str, Any], *, payload: bool) -> 
             terminal.copy(indent(indent(f"{one['error']['shown']}{mark}")))
         terminal.quote(indent(one["error"]["advice"]))
     for found in one["guard"]:
-        terminal.say(f"  [red]the guard found {found['pattern']} in {found['field']}: it would not leave[/red]")
+        stopped = escape(f"{found['pattern']} in {found['field']}")
+        terminal.say(f"  [red]the guard found {stopped}: it would not leave[/red]")
     for change in one["changes"]:
         terminal.copy("\n".join(f"  {line}" for line in change["lines"]))
     for wish in one["creates"]:

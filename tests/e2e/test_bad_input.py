@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import os
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +108,25 @@ async def test_nonsense_at_the_open_port_fills_no_log(strangers: Parties, caplog
     assert not [record for record in told if record.levelno >= logging.WARNING or record.exc_info]
     assert secret not in caplog.text
     assert "/webhook" not in caplog.text
+
+
+async def test_what_a_partner_calls_itself_is_only_text(parties: Parties) -> None:
+    """A label is up to 64 characters of a stranger's: no markup for our terminal, and no way to hide the ledger."""
+    alice, bob = parties
+    await alice.sync(await alice.create())
+    await quiet(alice, bob)
+    label = "[/x] [link=https://elsewhere.example]Alice[/link]"
+    await bob.store.write(lambda tx: tx.execute("UPDATE connection SET peer_label = :label", {"label": label}))
+    for command in (("ledger", bob.connection), ("connections",), ("queue",)):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "node", "--dir", str(bob.folder.root), *command,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "COLUMNS": "400", "FORCE_COLOR": "1", "TERM": "xterm-256color"},
+        )  # fmt: skip
+        out, err = await process.communicate()
+        assert (process.returncode, err) == (0, b"")
+        assert b"\x1b]8;" not in out
+        assert label.encode() in out or command == ("queue",)
 
 
 async def test_a_second_node_and_a_taken_port(parties: Parties, tmp_path: Path) -> None:
