@@ -105,8 +105,9 @@ async def ready(reader: Reader, now_ms: int, *, limit: int) -> list[Received]:
     rows = await reader.fetch_all(
         f"SELECT {_COLUMNS} FROM inbox AS i JOIN connection AS c ON c.id = i.connection_id"  # noqa: S608 - a constant
         " WHERE i.state IN ('new', 'waiting') AND i.due_ms <= :now_ms AND c.state = 'active' AND NOT EXISTS"
-        " (SELECT 1 FROM inbox AS e WHERE e.connection_id = i.connection_id AND e.issue = i.issue AND e.id < i.id"
-        " AND e.state = 'new') ORDER BY i.id LIMIT :limit",
+        # Any other index would have SQLite read the whole backlog, or all that an issue ever was, for each row.
+        " (SELECT 1 FROM inbox AS e INDEXED BY ix_inbox_connection_id_issue_new WHERE e.connection_id = i.connection_id"
+        " AND e.issue = i.issue AND e.id < i.id AND e.state = 'new') ORDER BY i.id LIMIT :limit",
         {"now_ms": now_ms, "limit": limit},
     )
     return [_received(row) for row in rows]

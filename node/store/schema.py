@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.schema import SchemaItem
 
@@ -238,6 +239,7 @@ inbox = _table(
     Index("ix_inbox_connection_id_state_size", "connection_id", "state", "size"),
     Index("ix_inbox_connection_id_mid", "connection_id", "mid"),
     Index("ix_inbox_connection_id_issue", "connection_id", "issue"),
+    Index("ix_inbox_connection_id_issue_new", "connection_id", "issue", sqlite_where=text("state = 'new'")),
     ids_stay_unique=True,
 )
 

@@ -25,7 +25,7 @@ SECOND = bytes.fromhex("061a8b0ba3009dc30a36541ad205d3fbe062a71ff3a7c1935f851469
 def before(tmp_path: Path) -> Path:
     """A database of schema 0003: two envelopes sent, one acknowledged, two received, and a gap at the end of ids."""
     steps = tmp_path / "steps"
-    shutil.copytree(MIGRATIONS, steps, ignore=shutil.ignore_patterns("__pycache__", "v0004*"))
+    shutil.copytree(MIGRATIONS, steps, ignore=shutil.ignore_patterns("__pycache__", "v0004*", "v0005*"))
     path = tmp_path / "node.db"
     prepare(path, now_ms=1, steps=steps)
     with closing(sqlite3.connect(path)) as raw, raw:
