@@ -94,6 +94,7 @@ class Node:
             self._heard.expect(
                 await self._store.write(lambda tx: restored.note_at_start(tx, lost, self._clock, told=told))
             )
+            await self._connections.tell_address()
             await self._transport.start()
         except BaseException:
             await self.stop()

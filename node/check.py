@@ -163,7 +163,8 @@ def address_finding(url: str) -> Finding:
         WARNING,
         f"Partners are told the address {url}, at which only a node on this machine reaches this one.",
         "For partners elsewhere, set node.public_url in accord.toml to the address that they can use, and start the "
-        "node anew. Invitations and connections keep the address that they began with: make those anew.",
+        "node anew: connected partners are told then. An open invitation keeps its address: revoke it, and make "
+        "another.",
     )
 
 

@@ -19,6 +19,8 @@ from node.rules.fields import CREATABLE
 from node.store import connections, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Store, Transaction
+from node.transport import own_address
+from node.transport.errors import AddressRefused
 from node.transport.pairing import Self, dump, load
 from node.transport.transport import CLOSE_MID, Transport
 from protocol import pairing
@@ -44,6 +46,7 @@ class Connections:
         self._store = store
         self._clock = clock
         self._transport = transport
+        self._me = me
         self.invitations = Invitations(
             store=store, keys=keys, node_key=node_key, clock=clock, transport=transport, me=me
         )
@@ -125,6 +128,34 @@ class Connections:
         await self._store.write(lambda tx: _close(tx, connection, now_ms))
         self._transport.wake(connection.id)
         return await self._get(connection.id)
+
+    async def tell_address(self) -> None:
+        """Tell peers where this node is reached, those that were told another address before. For each start."""
+        now_ms = self._clock.now_ms()
+        for connection_id in await self._store.write(lambda tx: own_address.tell(tx, self._me.urls, now_ms)):
+            self._transport.wake(connection_id)
+
+    async def set_address(self, name: str, url: str) -> Connection:
+        """Call a peer at another address from now on: both nodes have moved, and neither can tell the other.
+
+        Raises:
+            UsageError: if there is no such connection, it is closed, or this node may not call that address.
+        """
+        try:
+            self._transport.client.check(url)
+        except AddressRefused as error:
+            raise UsageError(error.message, advice=error.advice) from None
+
+        async def work(tx: Transaction) -> int:
+            connection = found(await connections.by_name(tx, name), name)
+            if connection.state == connections.CLOSED:
+                raise UsageError(f"{name} is closed.", advice="Pair again with accord invite.")
+            await connections.set_peer_urls(tx, connection.id, [url])
+            return connection.id
+
+        connection_id = await self._store.write(work)
+        self._transport.wake(connection_id, speak=True)
+        return await self._get(connection_id)
 
     async def allow(self, name: str, kinds: Collection[str]) -> Connection:
         """Let the rules of a connection have such things made in our Jira: words of ``rules.fields.CREATABLE``.

@@ -20,6 +20,7 @@ from node.names import check_name, free_name
 from node.store import connections, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Store, Transaction
+from node.transport import own_address
 from node.transport.errors import AddressRefused, PeerNonsense, PeerUnknown
 from node.transport.pairing import Self, dump, end, load
 from node.transport.transport import Transport
@@ -120,6 +121,7 @@ class Invitations:
                 description=description,
                 now_ms=now_ms,
             )
+            await own_address.told(tx, connection_id, self._me.urls)
             await connections.insert_invitation(
                 tx, invite=record.id, connection_id=connection_id, expires_ms=record.deadline * 1000
             )
@@ -226,7 +228,7 @@ class Invitations:
         await asyncio.to_thread(self._keys.keep_connection, record.conn, keys)
 
         async def store(tx: Transaction) -> int:
-            return await connections.insert(
+            connection_id = await connections.insert(
                 tx,
                 name=await self._name(tx, name, invitation.terms.label),
                 role=Role.INVITEE,
@@ -239,6 +241,8 @@ class Invitations:
                 description=description,
                 now_ms=now_ms,
             )
+            await own_address.told(tx, connection_id, self._me.urls)
+            return connection_id
 
         return await self._get(await self._store.write(store))
 

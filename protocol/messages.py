@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from protocol import strict_json
 from protocol.errors import BadContent, TooLarge
+from protocol.invitation import MAX_URLS, Url
 from protocol.primitives import Frozen
 from protocol.replica import MAX_FIELDS, BlobId, Handle, Name, Replica
 
@@ -180,6 +181,13 @@ class ConnClose(Frozen):
     t: Literal["conn.close"] = "conn.close"
 
 
+class NodeAddress(Frozen):
+    """From now on the sender is reached at these URLs instead of those that it told before; none: it will call."""
+
+    t: Literal["node.address"] = "node.address"
+    urls: Annotated[tuple[Url, ...], Field(strict=False, max_length=MAX_URLS)] = ()
+
+
 class ResyncPlease(Frozen):
     """The sender was restored from a backup and asks to be told every linked issue again."""
 
@@ -211,7 +219,16 @@ class UnknownMessage(Frozen):
 
 
 _Known: TypeAlias = (
-    IssueReplica | IssueRemoved | Outcome | BlobGone | PairConfirm | ConnClose | ResyncPlease | ResyncBegin | ResyncEnd
+    IssueReplica
+    | IssueRemoved
+    | Outcome
+    | BlobGone
+    | PairConfirm
+    | ConnClose
+    | NodeAddress
+    | ResyncPlease
+    | ResyncBegin
+    | ResyncEnd
 )
 KnownMessage: TypeAlias = Annotated[_Known, Field(discriminator="t")]
 Message: TypeAlias = _Known | UnknownMessage
@@ -219,8 +236,8 @@ Message: TypeAlias = _Known | UnknownMessage
 _KNOWN: TypeAdapter[_Known] = TypeAdapter(KnownMessage)
 TYPES: Final = frozenset(
     {
-        "issue.replica", "issue.removed", "outcome", "blob.gone", "pair.confirm", "conn.close", "resync.please",
-        "resync.begin", "resync.end",
+        "issue.replica", "issue.removed", "outcome", "blob.gone", "pair.confirm", "conn.close", "node.address",
+        "resync.please", "resync.begin", "resync.end",
     }
 )  # fmt: skip
 

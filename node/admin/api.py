@@ -61,6 +61,10 @@ class _Kinds(Body):
     kinds: Annotated[list[Literal["versions", "components", "options"]], Field(min_length=1, max_length=3)]
 
 
+class _Address(Body):
+    url: Annotated[str, Field(min_length=1, max_length=255)]
+
+
 class _Nothing(Body):
     pass
 
@@ -106,6 +110,7 @@ class AdminApi:
         add("POST", "/api/v1/connections/{name}/sync", self._sync)
         add("POST", "/api/v1/connections/{name}/{action:pause|resume|revoke|close}", self._switch)
         add("POST", "/api/v1/connections/{name}/{action:allow|forbid}", self._may_create)
+        add("POST", "/api/v1/connections/{name}/address", self._address)
         add("GET", "/api/v1/issues/{key}", self._status)
         add("GET", "/api/v1/events", self._events)
         add("GET", "/api/v1/queue", self._queue)
@@ -261,6 +266,11 @@ class AdminApi:
                 advice="Add options in Jira by hand. Versions and components can be allowed.",
             )
         await self._s.connections.allow(name, kinds)
+        return answer(await self._one(name))
+
+    async def _address(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        await self._s.connections.set_address(name, (await read_body(request, _Address)).url)
         return answer(await self._one(name))
 
     # issues

@@ -187,6 +187,20 @@ connections.add_command(
 )
 
 
+@connections.command()
+@click.argument("connection")
+@click.argument("url")
+@click.pass_obj
+def address(terminal: Terminal, connection: str, url: str) -> None:
+    """Call the partner's node at another URL. Needed only when both nodes have moved at once.
+
+    A node whose node.public_url was changed tells its partners by itself, when it is started anew.
+    """
+    data = terminal.node.call("POST", f"/api/v1/connections/{part(connection)}/address", {"url": url})
+    if not terminal.data(data):
+        terminal.say(f"The node of {escape(data['peer_label'])} is called at {escape(', '.join(data['peer_urls']))}.")
+
+
 def _state_command(action: str, summary: str, done: str) -> click.Command:
     @click.command(action, help=summary)
     @click.argument("connection")

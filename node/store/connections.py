@@ -152,6 +152,13 @@ async def set_may_create(tx: Transaction, connection_id: int, kinds: Sequence[st
     )
 
 
+async def set_peer_urls(tx: Transaction, connection_id: int, urls: Sequence[str]) -> None:
+    """Note where the peer is reached from now on."""
+    await tx.execute(
+        "UPDATE connection SET peer_urls = :urls WHERE id = :id", {"urls": json.dumps(list(urls)), "id": connection_id}
+    )
+
+
 async def set_verified(tx: Transaction, connection_id: int) -> None:
     """Note that people have compared the short codes."""
     await tx.execute("UPDATE connection SET verified = 1 WHERE id = :id", {"id": connection_id})

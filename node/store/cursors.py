@@ -28,6 +28,15 @@ def asked_in(value: str) -> str | None:
     return value.partition(" ")[2] or None
 
 
+def told_address(connection_id: int) -> str:
+    """Return the name of the cursor that says which addresses of this node the peer of a connection was told last."""
+    return f"told-address:{connection_id}"
+
+
+OWN_ADDRESS = "own-address"
+"""The cursor that says at which addresses this node is reached, as JSON."""
+
+
 async def drop(tx: Transaction, name: str) -> None:
     """Forget a cursor."""
     await tx.execute("DELETE FROM cursor WHERE name = :name", {"name": name})

@@ -17,7 +17,7 @@ SWEEP = "sweep"
 GONE = "gone"
 """An issue of ours that cannot be found any more; ``ref`` is its link."""
 
-NOTES = frozenset({"Resend", "NewEpoch", "Resync"})
+NOTES = frozenset({"Resend", "NewEpoch", "Resync", "PeerMoved"})
 """Codes of what people should know and need do nothing about: it does not wait for them, and ends by itself."""
 
 

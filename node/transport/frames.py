@@ -24,6 +24,7 @@ from protocol.messages import (
     IssueRemoved,
     IssueReplica,
     Message,
+    NodeAddress,
     Outcome,
     PairConfirm,
     Result,
@@ -120,7 +121,7 @@ def _read(opened: Opened, place: int, payload: bytes, size: int) -> Said:
             mid, code = message.mid, Code.APPLIED
         case ResyncBegin() | ResyncEnd():
             mid = message.mid
-        case PairConfirm() | ConnClose() | BlobGone():
+        case PairConfirm() | ConnClose() | BlobGone() | NodeAddress():
             code = Code.APPLIED
         case UnknownMessage():
             code = Code.UNSUPPORTED if opened.header.critical else Code.IGNORED

@@ -29,6 +29,7 @@ from protocol.messages import (
     BlobGone,
     ConnClose,
     Message,
+    NodeAddress,
     Outcome,
     PairConfirm,
     Result,
@@ -58,6 +59,8 @@ class Accepted:
     """Whether a file that was waited for is all here now."""
     closed: bool = False
     """Whether the peer has just closed the connection."""
+    moved: bool = False
+    """Whether the peer has just said that it is reached elsewhere."""
     resync: bool = False
     """Whether the peer has just asked for every linked issue."""
     refused: Judgement | None = None
@@ -119,6 +122,7 @@ async def take_in(
         answered=answered,
         files=any(files),
         closed=any(isinstance(message, ConnClose) for message in intake.messages),
+        moved=any(isinstance(message, NodeAddress) for message in intake.messages),
         resync=any(isinstance(message, ResyncPlease) for message in intake.messages),
         refused=intake.refused,
     )
@@ -223,10 +227,20 @@ async def _act(tx: Transaction, connection: Connection, message: Message | None,
             await problems.report(tx, _closed_by_peer(connection), now_ms=now_ms)
         case ResyncPlease():
             await restored.asked(tx, connection, message, now_ms)
+        case NodeAddress():
+            await _note_address(tx, connection, message, now_ms)
         case BlobGone():
             await blobs.arrived(tx, connection.id, message.blob)
         case _:
             return
+
+
+async def _note_address(tx: Transaction, connection: Connection, message: NodeAddress, now_ms: int) -> None:
+    """Call the peer where it says that it is; whether this node may call it there is judged at each call."""
+    if message.urls == connection.peer_urls:
+        return
+    await connections.set_peer_urls(tx, connection.id, message.urls)
+    await problems.report(tx, _moved(connection, message), now_ms=now_ms)
 
 
 async def _note_file(tx: Transaction, connection: Connection, written: Written, now_ms: int) -> bool:
@@ -250,6 +264,23 @@ def _closed_by_peer(connection: Connection) -> problems.Problem:
         message=f"The other side has closed {connection.name}; nothing is sent or received over it any more.",
         advice="Ask its admin. To go on, pair the two nodes again.",
     )
+
+
+def _moved(connection: Connection, message: NodeAddress) -> problems.Problem:
+    return problems.Problem(
+        connection_id=connection.id,
+        stage=problems.PEER,
+        ref=None,
+        issue_key=None,
+        code="PeerMoved",
+        message=f"The other side of {connection.name} has told a new address: {_listed(message.urls)}; it was "
+        f"{_listed(connection.peer_urls)}.",
+        advice="Its node has signed for that, and it is called there from now on.",
+    )
+
+
+def _listed(urls: Sequence[str]) -> str:
+    return ", ".join(urls) or "none, it will call"
 
 
 def _damaged_file(connection: Connection) -> problems.Problem:

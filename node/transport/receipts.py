@@ -12,7 +12,7 @@ from typing import Final
 from node.store import blobs, connections, cursors, envelopes, inbox, outbox, problems, streams
 from node.store.connections import Connection
 from node.store.engine import Reader, Transaction
-from node.transport import restored
+from node.transport import own_address, restored
 from protocol.ack import DEFAULT_BYTES, DEFAULT_MESSAGES, Ack
 from protocol.blob import MAX_BLOBS, MAX_RANGES, Ranges
 from protocol.envelope import head_of
@@ -59,6 +59,7 @@ async def take_ack(
         case AckEffect.RESYNC:
             await _begin_anew(tx, connection)
             await cursors.ask_resync(tx, connection.id, now_ms)
+            await own_address.tell_again(tx, connection, now_ms)
         case AckEffect.STOP | AckEffect.NEEDS_STATEMENT:
             await connections.set_state(tx, connection.id, connections.DEACTIVATED)
         case AckEffect.STALE:

@@ -39,7 +39,7 @@ class Hooks:
     resync: Callable[[int], None] = lambda _connection_id: None
     """Every linked issue of this connection must be sent anew; see `node.transport.store.cursors.resync`."""
     queued: Callable[[int], None] = lambda _connection_id: None
-    """Something was put into the outbox."""
+    """Something was put into the outbox, or what waits there may go now: the peer is reached elsewhere."""
     sealed: Callable[[int], None] = lambda _connection_id: None
     """Something of this connection was sealed and is in the ledger."""
     heard: Callable[[int, Taken], None] = lambda _connection_id, _taken: None
@@ -138,7 +138,7 @@ class Receiver:
             self._hooks.acked(connection_id)
         if accepted.taken.effect is AckEffect.RESYNC or accepted.resync:
             self._hooks.resync(connection_id)
-        if accepted.answered:
+        if accepted.answered or accepted.moved:
             self._hooks.queued(connection_id)
         self._hooks.heard(connection_id, accepted.taken)
         if accepted.closed:

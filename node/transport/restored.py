@@ -16,6 +16,7 @@ from node.store import connections, cursors, outbox, problems, restored, streams
 from node.store.connections import Connection
 from node.store.engine import Transaction
 from node.store.restored import Restored
+from node.transport import own_address
 from protocol.messages import ResyncBegin, ResyncPlease, dump_message
 
 _UNSAID: Final = (outbox.QUEUED, outbox.SEALED)
@@ -72,6 +73,7 @@ async def note_at_start(tx: Transaction, lost: Mapping[bytes, str], clock: Clock
 async def asked(tx: Transaction, connection: Connection, message: ResyncPlease, now_ms: int) -> None:
     """The peer was restored and asks for everything: say at once from where on it comes."""
     await cursors.ask_resync(tx, connection.id, now_ms, of=message.mid)
+    await own_address.tell_again(tx, connection, now_ms)
     await _enqueue(tx, connection, ResyncBegin(mid=f"begin-{_short(message.mid.encode())}", of=message.mid), now_ms)
 
 
