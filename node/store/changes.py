@@ -99,8 +99,15 @@ async def done(tx: Transaction, ids: Sequence[int]) -> None:
 
 
 async def done_of_issue(tx: Transaction, issue_id: str, *, up_to: int) -> None:
-    """Forget earlier notices of an issue, held ones too: the look that succeeded saw a newer state."""
-    await tx.execute("DELETE FROM change WHERE issue = :issue AND id <= :up_to", {"issue": issue_id, "up_to": up_to})
+    """Forget earlier notices of an issue that are held: the look that succeeded saw a newer state.
+
+    One that waits may show a still newer state, since notices come in any order. What a person asked for stays until
+    it was answered.
+    """
+    await tx.execute(
+        "DELETE FROM change WHERE issue = :issue AND id <= :up_to AND state = 'held' AND source <> 'request'",
+        {"issue": issue_id, "up_to": up_to},
+    )
 
 
 async def set_issue(tx: Transaction, ids: Sequence[int], issue_id: str) -> None:

@@ -80,11 +80,14 @@ class Outgoing:
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    async def changed(self, issue: Issue, *, also: Also = _nothing, patient: bool = False) -> list[Left]:
+    async def changed(
+        self, issue: Issue, *, also: Also = _nothing, late: Also = _nothing, patient: bool = False
+    ) -> list[Left]:
         """Deal with the newest known state of an issue on all its connections.
 
         ``also`` runs in the last transaction, and only if no connection failed or has to wait: it forgets the notice.
-        An issue that is older than what is known already is only a late notice. One that does not show our own last
+        An issue that is older than what is known already is only a late notice: ``late`` runs instead, and it says
+        nothing about what failed or waits. One that does not show our own last
         write waits when ``patient``, since the notice of that write is on its way; else the tracker is asked.
 
         Raises:
@@ -94,7 +97,7 @@ class Outgoing:
         async with self._site.locks.hold(issue_lock(issue.id)):
             shadow = await self._site.store.read(lambda tx: shadows.read(tx, issue.id))
             if shadow is not None and issue.updated_ms < shadow.updated_ms:
-                await self._site.store.write(also)
+                await self._site.store.write(late)
                 return []
             found, recovers = await self._site.store.read(lambda tx: _links_of(tx, issue.id))
             if recovers:

@@ -111,10 +111,9 @@ class ChangeFeed:
             self._looked.set()
             return await self._find()
         linked = await self._site.store.read(lambda tx: links.linked_ids(tx, list(looks)))
-        if len(linked) < len(looks):
-            for row in await self._site.store.read(lambda tx: changes.requests_of(tx, list(looks))):
-                look = looks[str(row.issue)]
-                looks[look.issue_id] = replace(look, rows=(row, *look.rows))
+        for row in await self._site.store.read(lambda tx: changes.requests_of(tx, list(looks))) if looks else ():
+            look = looks[str(row.issue)]
+            looks[look.issue_id] = replace(look, rows=(row, *look.rows))
         projects = await self.projects() if len(linked) < len(looks) else frozenset()
         for issue_id in [one for one in looks if one not in linked and not may_enter(looks[one], projects)]:
             needless += looks.pop(issue_id).ids
@@ -249,7 +248,9 @@ class ChangeFeed:
         if entry.wait or any(one.error or one.sent is Sent.LATER for one in left):
             left += await self._outgoing.changed(issue, patient=patient)
         else:
-            left += await self._outgoing.changed(issue, also=forget, patient=patient)
+            left += await self._outgoing.changed(
+                issue, also=forget, late=lambda tx: _forget(tx, look.ids), patient=patient
+            )
         if entry.wait or any(one.sent is Sent.LATER for one in left):
             # Waiting comes before holding: a held notice is not looked at again by itself, and a look that comes
             # later finds the errors again.

@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from node.errors import RuleError, TrackerNonsense, TrackerNotFound
+from node.errors import RuleError, TrackerNonsense, TrackerNotFound, TrackerRefused
 from node.rules.facts import CachedFacts
 from node.rules.guard import GuardPolicy
 from node.rules.incoming import IncomingRules
@@ -31,9 +31,9 @@ from node.sync.locks import KeyedLocks
 from node.sync.names import Names
 from node.sync.outgoing import Outgoing
 from node.sync.site import Party, Site
-from node.trackers.base import IssueType, Marked, Page, Project, Tracker
+from node.trackers.base import IssueType, Marked, Page, Project, Tracker, TrackerInfo
 from node.trackers.fields import with_fields
-from node.trackers.issue import Comment, Issue, IssueRef, User, Value
+from node.trackers.issue import Comment, Issue, IssueRef, User, Value, Worklog
 from node.transport.blobs import BlobFolder
 from node.triggers.change_feed import ChangeFeed
 from protocol.messages import IssueRemoved, IssueReplica, Message, dump_message, parse_message
@@ -80,6 +80,10 @@ class MemoryTracker:
     """As ``fail``, but the call has its effect before the answer is lost."""
     calls: list[str] = field(default_factory=list)
     number: int = 50_000
+    time: datetime | None = None
+    """What its clock shows; None where it does not say."""
+    hidden: set[str] = field(default_factory=set)
+    """Projects that a search may not name."""
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -121,6 +125,8 @@ class MemoryTracker:
     async def updated_since(self, projects: Sequence[str], since_ms: int, *, cursor: str | None = None) -> Page:
         """Return one page with everything."""
         self._called("updated_since")
+        if self.hidden & set(projects):
+            raise TrackerRefused(f"There is no project {min(self.hidden)}.")
         found = [
             {"id": one.id}
             for one in self.issues.values()
@@ -215,11 +221,56 @@ class MemoryTracker:
             found={marker: item for marker, item in found.items() if marker in markers}, every=frozenset(found.values())
         )
 
+    async def edit_comment(
+        self, issue_id: str, comment_id: str, body: str, *, restrict_to_role: str | None = None
+    ) -> None:
+        """Replace a comment's text."""
+        self._called("edit_comment")
+        comments = self._comments_with(issue_id, comment_id)
+        edited = (replace(one, body=body) if one.id == comment_id else one for one in comments)
+        self.edit(issue_id, comments=tuple(edited))
+
     async def delete_comment(self, issue_id: str, comment_id: str) -> None:
         """Delete a comment."""
         self._called("delete_comment")
-        kept = tuple(one for one in self.issues[issue_id].comments if one.id != comment_id)
-        self.edit(issue_id, comments=kept)
+        comments = self._comments_with(issue_id, comment_id)
+        self.edit(issue_id, comments=tuple(one for one in comments if one.id != comment_id))
+
+    def _comments_with(self, issue_id: str, comment_id: str) -> tuple[Comment, ...]:
+        comments = self.issues[issue_id].comments if issue_id in self.issues else ()
+        if comment_id not in {one.id for one in comments}:
+            raise TrackerNotFound(f"There is no comment {comment_id} on issue {issue_id}.")
+        return comments
+
+    async def add_worklog(
+        self, issue_id: str, *, seconds: int, started: datetime | None, comment: str | None, marker: str
+    ) -> str:
+        """Log time."""
+        self._called("add_worklog")
+        self.number += 1
+        worklog = Worklog(id=str(self.number), seconds=seconds, started=started, comment=comment)
+        self.edit(issue_id, worklogs=(*self.issues[issue_id].worklogs, worklog))
+        self.markers[marker] = worklog.id
+        self._answered("add_worklog")
+        return worklog.id
+
+    async def find_worklog(self, issue_id: str, marker: str) -> str | None:
+        """Return the worklog with this marker."""
+        self._called("find_worklog")
+        return self.markers.get(marker)
+
+    async def delete_worklog(self, issue_id: str, worklog_id: str) -> None:
+        """Delete a worklog."""
+        self._called("delete_worklog")
+        self.edit(issue_id, worklogs=tuple(one for one in self.issues[issue_id].worklogs if one.id != worklog_id))
+
+    async def describe(self) -> TrackerInfo:
+        """Return who the tracker is, and what its clock shows."""
+        self._called("describe")
+        return TrackerInfo(
+            kind="data-center", title="Jira", version="9", url="", user=User("accord", "Accord"), time_zone="UTC",
+            server_time=self.time,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -228,6 +279,7 @@ class Rules:
 
     store: Store
     out: RuleSet = field(default_factory=basic_outgoing)
+    into: RuleSet = field(default_factory=basic_incoming)
     inviter: bool = True
     broken: set[int] = field(default_factory=set)
     """Connections whose outgoing rules fail on every issue."""
@@ -250,7 +302,7 @@ class Rules:
 
     async def incoming(self, _connection_id: int) -> IncomingRules:
         """Return what comes in."""
-        return IncomingRules(basic_incoming(), version=1)
+        return IncomingRules(self.into, version=1)
 
     async def automatic(self) -> Sequence[tuple[Party, RuleSet]]:
         """Nothing enters by itself."""

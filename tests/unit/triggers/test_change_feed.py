@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from node.errors import TrackerBusy, TrackerNonsense, TrackerUncertain, TrackerUnreachable
-from node.store import changes, connections
+from node.store import changes, connections, links
 from node.store.errors import StoreBusy
 from node.triggers.patience import MAX_PAUSE, TELL_AFTER
 from tests.support.rule_sets import an_issue
@@ -155,6 +155,83 @@ async def test_waiting_for_a_paused_connection_is_not_a_busy_loop(alice: House) 
         waits.append(row["due_ms"] - alice.clock.ms)
         alice.clock.ms = row["due_ms"]
     assert waits == [1000, 1000, 2000, 4000, 8000, 15000, 15000]
+
+
+async def test_a_late_notice_ends_neither_an_error_nor_a_newer_one(alice: House) -> None:
+    """Jira tells an edit that Alice knows, after the next one was held: that one stays held, and its problem open."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    second = alice.tracker.edit(issue.id, summary="second")
+    third = alice.tracker.edit(issue.id, summary="third")
+    alice.rules.broken.add(alice.connection)
+    await alice.notice(issue.id)
+    await alice.look()
+    alice.tracker.put(second)
+    await _shown(alice, issue.id)
+    await alice.look()
+    assert len(await alice.problems()) == 1
+    alice.tracker.put(third)
+    alice.rules.broken.clear()
+    [row] = await alice.rows("change")
+    await alice.store.write(lambda tx: changes.release(tx, row["id"]))
+    await alice.look()
+    assert (await alice.replicas())[-1].replica.fields["summary"] == "third"
+    assert not await alice.problems()
+
+
+async def test_a_late_notice_does_not_end_a_newer_one_that_waits(alice: House) -> None:
+    """The newest state waits for a Jira that fails for a while; an older one that comes then is not the last word."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    second = alice.tracker.edit(issue.id, summary="second")
+    third = alice.tracker.edit(issue.id, summary="third")
+    alice.tracker.fail["issue"] = [TrackerUnreachable("Jira does not answer.")]
+    await alice.notice(issue.id)
+    await alice.look()
+    alice.tracker.put(second)
+    await _shown(alice, issue.id)
+    await alice.look()
+    alice.tracker.put(third)
+    alice.clock.ms += 60_000
+    await alice.look()
+    assert (await alice.replicas())[-1].replica.fields["summary"] == "third"
+
+
+@pytest.mark.parametrize("due_in", [60_000, None])
+async def test_a_request_outlives_a_look_at_an_issue_that_is_in_sync_elsewhere(
+    alice: House, due_in: int | None
+) -> None:
+    """An issue is in sync with Bob, and waits to be so with Carol: an edit is sent to him and forgets nothing."""
+    issue = an_issue()
+    await alice.a_link(issue)
+    carol = await alice.connect("Alice_to_Carol")
+    alice.rules.broken.add(carol)
+    due = None if due_in is None else alice.clock.ms + due_in
+    await alice.store.write(
+        lambda tx: changes.ask(tx, connection_id=carol, issue=issue.id, now_ms=alice.clock.ms, due_ms=due)
+    )
+    alice.tracker.edit(issue.id, summary="New")
+    await alice.notice(issue.id)
+    await alice.look()
+    assert [row["source"] for row in await alice.rows("change")] == [changes.REQUEST]
+    alice.rules.broken.clear()
+    await alice.notice(issue.id)
+    alice.clock.ms += 60_000
+    await alice.look()
+    assert {one.connection_id for one in await alice.store.read(lambda tx: links.of_issue(tx, issue.id))} == {
+        alice.connection,
+        carol,
+    }
+    assert not await alice.rows("change")
+    assert not await alice.problems()
+
+
+async def _shown(house: House, issue_id: str) -> None:
+    """Store a notice that shows an issue as it is now in the tracker."""
+    body = json.dumps({"id": issue_id})
+    await house.store.write(
+        lambda tx: changes.add(tx, source=changes.POLL, now_ms=house.clock.now_ms(), issue=issue_id, body=body)
+    )
 
 
 async def test_a_deletion_ends_the_link(alice: House) -> None:
