@@ -38,19 +38,24 @@ class Mark:
     """How far the sweeps have come.
 
     ``newest`` is the newest change seen, by the tracker's time; ``seen_ms`` when it was seen, by ours; ``settled``
-    whether the index has had time since then to show everything older.
+    whether the index has had time since then to show everything older. ``ours`` says that ``newest`` is a guess by
+    our clock, since the tracker has not told its time yet. ``unseen`` are projects that could not be swept, and from
+    when on each has to be, once it can be seen again.
     """
 
     newest: int
     seen_ms: int
     settled: bool
+    ours: bool = False
+    unseen: Mapping[str, int] = field(default_factory=dict)
 
 
-def _moved(mark: Mark, newest: int, begun_ms: int) -> Mark:
-    """Return the mark after a sweep that began at ``begun_ms`` and saw ``newest``."""
+def _moved(mark: Mark, newest: int, begun_ms: int, unseen: Mapping[str, int]) -> Mark:
+    """Return the mark after a sweep that began at ``begun_ms``, saw ``newest`` and could not see some projects."""
     if newest > mark.newest:
-        return Mark(newest, begun_ms, settled=False)
-    return replace(mark, settled=mark.settled or begun_ms - mark.seen_ms >= OVERLAP_MS)
+        return Mark(newest, begun_ms, settled=False, unseen=unseen)
+    settled = mark.settled or begun_ms - mark.seen_ms >= OVERLAP_MS
+    return replace(mark, settled=settled, unseen=unseen)
 
 
 async def _nowhere() -> frozenset[str]:
@@ -61,10 +66,10 @@ async def _nowhere() -> frozenset[str]:
 class _Round:
     """What one sweep has seen so far. ``trouble`` is in sentences: parts that could not be seen."""
 
-    since: int
     newest: int
     found: int = 0
     trouble: list[str] = field(default_factory=list)
+    unseen: dict[str, int] = field(default_factory=dict)
 
 
 def _part_missing(trouble: Sequence[str]) -> Problem:
@@ -171,9 +176,13 @@ class Poller:
         begun_ms = self._clock.now_ms()
         mark = await self._mark(begun_ms)
         since = mark.newest if mark.settled else mark.newest - OVERLAP_MS
-        round_ = _Round(since=since, newest=mark.newest)
-        await self._sweep_all(projects, round_)
-        after = _moved(mark, round_.newest, begun_ms)
+        round_ = _Round(newest=mark.newest)
+        seen = [project for project in projects if project not in mark.unseen]
+        if seen:
+            await self._sweep_all(seen, since, round_)
+        for project in set(projects) & mark.unseen.keys():
+            await self._sweep_all([project], mark.unseen[project], round_)
+        after = _moved(mark, round_.newest, begun_ms, round_.unseen)
 
         async def work(tx: Transaction) -> None:
             await cursors.write(tx, CURSOR, json.dumps(asdict(after)))
@@ -186,24 +195,26 @@ class Poller:
         self.last_ms = self._clock.now_ms()
         return round_.found
 
-    async def _sweep_all(self, projects: Sequence[str], round_: _Round) -> None:
+    async def _sweep_all(self, projects: Sequence[str], since: int, round_: _Round) -> None:
         """Ask for all projects in one search, and for each by itself where Jira refuses that.
 
-        So one that is gone, or was taken from us, does not hide the changes of the others.
+        So one that is gone, or was taken from us, does not hide the changes of the others; and what happens in it
+        meanwhile is found when it is given back to us.
         """
         try:
-            await self._sweep_projects(projects, round_)
+            await self._sweep_projects(projects, since, round_)
         except TrackerRefused as error:
             if len(projects) == 1:
                 round_.trouble.append(f"project {projects[0]}: {error.message}")
+                round_.unseen[projects[0]] = since
                 return
             for project in projects:
-                await self._sweep_all([project], round_)
+                await self._sweep_all([project], since, round_)
 
-    async def _sweep_projects(self, projects: Sequence[str], round_: _Round) -> None:
+    async def _sweep_projects(self, projects: Sequence[str], since: int, round_: _Round) -> None:
         cursor = None
         while True:
-            page = await self._tracker.updated_since(projects, round_.since, cursor=cursor)
+            page = await self._tracker.updated_since(projects, since, cursor=cursor)
             fresh: list[tuple[Issue, Mapping[str, Any]]] = []
             for raw in page.issues:
                 try:
@@ -219,28 +230,44 @@ class Poller:
                 return
 
     async def _mark(self, now_ms: int) -> Mark:
+        """Return how far the sweeps have come; the first begins when it was first wanted, by the tracker's clock."""
         stored = await self._store.read(lambda tx: cursors.read(tx, CURSOR))
         if stored is not None:
-            return Mark(**json.loads(stored))
-        mark = Mark(newest=now_ms - OVERLAP_MS, seen_ms=now_ms, settled=False)
-        await self._store.write(lambda tx: cursors.write(tx, CURSOR, json.dumps(asdict(mark))))
-        return mark
+            mark = Mark(**json.loads(stored))
+        else:
+            mark = Mark(newest=now_ms - OVERLAP_MS, seen_ms=now_ms, settled=False, ours=True)
+            await self._store.write(lambda tx: cursors.write(tx, CURSOR, json.dumps(asdict(mark))))
+        if not mark.ours:
+            return mark
+        told = (await self._tracker.describe()).server_time
+        ahead = 0 if told is None else round(told.timestamp() * 1000) - self._clock.now_ms()
+        return replace(mark, newest=mark.newest + ahead, ours=False)
 
     async def _store_new(self, page: Sequence[tuple[Issue, Mapping[str, Any]]]) -> int:
-        """Store what is linked and newer than its shadow, and what may enter sync by itself."""
+        """Store what is linked and newer than its shadow, and what may enter sync by itself.
+
+        Some Jiras keep whole seconds: an issue may have changed again within the one that is known.
+        """
         issues = {issue.id: issue for issue, _ in page}
         times = {issue_id: issue.updated_ms for issue_id, issue in issues.items()}
         entered = await self._entered()
         now = self._clock.now_ms()
 
-        async def known(tx: Reader) -> tuple[set[str], dict[str, int]]:
-            return await links.linked_ids(tx, list(times)), await shadows.known_times(tx, list(times))
+        async def known(tx: Reader) -> tuple[set[str], dict[str, int], set[str]]:
+            linked, seen = await links.linked_ids(tx, list(times)), await shadows.known_times(tx, list(times))
+            again: set[str] = set()
+            for issue_id in linked:
+                if times[issue_id] == seen.get(issue_id) and issues[issue_id].complete:
+                    shadow = await shadows.read(tx, issue_id)
+                    again |= {issue_id} if shadow is not None and shadow.issue != issues[issue_id] else set()
+            return linked, seen, again
 
-        linked, seen = await self._store.read(known)
+        linked, seen, again = await self._store.read(known)
         bodies = {
             issue.id: json.dumps(raw)
             for issue, raw in page
-            if (issue.id in linked or issue.project.casefold() in entered) and times[issue.id] > seen.get(issue.id, 0)
+            if (issue.id in linked or issue.project.casefold() in entered)
+            and (times[issue.id] > seen.get(issue.id, 0) or issue.id in again)
         }
 
         async def work(tx: Transaction) -> None:

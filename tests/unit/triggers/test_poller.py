@@ -1,0 +1,98 @@
+"""What a sweep finds where clocks differ, seconds are short and projects come and go."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from node.errors import TrackerUnreachable
+from node.store import problems
+from node.trackers.base import Tracker
+from node.triggers.poller import Poller
+from tests.support.rule_sets import an_issue
+from tests.support.small_house import House, small_house
+
+
+@pytest.fixture
+async def alice(tmp_path: Path) -> AsyncIterator[House]:
+    """Alice's house."""
+    async with small_house(tmp_path) as house:
+        yield house
+
+
+def sweeping(house: House, *projects: str) -> Poller:
+    """Return what sweeps projects of a house's tracker."""
+
+    async def these() -> Sequence[str]:
+        return projects
+
+    return Poller(
+        house.store,
+        cast("Tracker", house.tracker),
+        house.clock,
+        projects=these,
+        interval=lambda: 60.0,
+        wake=lambda: None,
+    )
+
+
+def at(house: House, minutes: float) -> datetime:
+    """Return the time that is so many minutes from now by the node's clock."""
+    return datetime.fromtimestamp(house.clock.now_ms() / 1000, tz=UTC) + timedelta(minutes=minutes)
+
+
+async def test_a_second_edit_within_one_second_is_found(alice: House) -> None:
+    """Jira keeps whole seconds, and its notice of the second edit was lost: the sweep sees that more has changed."""
+    poller = sweeping(alice, "UD")
+    issue = an_issue(updated=at(alice, 0))
+    await alice.a_link(issue)
+    alice.tracker.put(replace(issue, summary="edited within the second"))
+    assert await poller.sweep() == 1
+    await alice.look()
+    assert (await alice.replicas())[-1].replica.fields["summary"] == "edited within the second"
+    assert await poller.sweep() == 0
+
+
+@pytest.mark.parametrize("ahead", [-600, -5, 0, 5, 600])
+async def test_a_jira_whose_clock_is_wrong_is_swept_from_the_beginning(alice: House, ahead: float) -> None:
+    """What is edited after the first sweep is found, however many minutes Jira's clock differs from the node's."""
+    poller = sweeping(alice, "UD")
+    issue = an_issue(updated=at(alice, ahead - 60))
+    await alice.a_link(issue)
+    alice.tracker.time = at(alice, ahead)
+    alice.tracker.fail["describe"] = [TrackerUnreachable("Jira does not answer.")]
+    with pytest.raises(TrackerUnreachable):
+        await poller.sweep()
+    alice.clock.ms += 60_000
+    alice.tracker.time = at(alice, ahead)
+    assert await poller.sweep() == 0
+    alice.tracker.put(replace(issue, summary="New", updated=at(alice, ahead)))
+    alice.clock.ms += 60_000
+    assert await poller.sweep() == 1
+
+
+async def test_what_happens_in_a_hidden_project_is_found_when_it_is_shown_again(alice: House) -> None:
+    """One of two projects is taken from the sync for a while, in which the other goes on: nothing in it is missed."""
+    poller = sweeping(alice, "HID", "UD")
+    hidden = an_issue(id="20001", key="HID-1", project="HID", updated=at(alice, 0))
+    shown = an_issue(updated=at(alice, 0))
+    for issue in (hidden, shown):
+        await alice.a_link(issue, twin=None)
+    assert await poller.sweep() == 0
+    alice.tracker.hidden.add("HID")
+    alice.tracker.put(replace(hidden, summary="edited unseen", updated=at(alice, 10)))
+    for hours in (1, 2):
+        alice.tracker.put(replace(shown, summary=f"edited {hours}", updated=at(alice, 60)))
+        alice.clock.ms += 3_600_000
+        assert await poller.sweep() == 1
+        await alice.look()
+    assert [one.stage for one in await alice.problems()] == [problems.SWEEP]
+    alice.tracker.hidden.clear()
+    assert await poller.sweep() == 1
+    assert [row["issue"] for row in await alice.rows("change")] == [hidden.id]
+    assert not await alice.problems()
