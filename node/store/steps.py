@@ -17,6 +17,9 @@ FIELDS = "fields"
 CREATE = "create"
 """The call that makes an issue."""
 
+BORN = "born with"
+"""What an issue was to be made with: one that is found again may be older than the peer's last word."""
+
 _IN_WORK = (
     "EXISTS (SELECT 1 FROM inbox JOIN connection ON connection.id = inbox.connection_id "
     "WHERE inbox.connection_id = step.connection_id AND inbox.issue = step.issue "
@@ -28,8 +31,8 @@ _IN_WORK = (
 class Step:
     """``issue`` is the peer's handle, ``key`` names the call, ``marker`` is what the call leaves in the tracker.
 
-    A file's marker is ``<SHA-256>/<size>``, because it carries nothing but its bytes; that of ``fields`` holds
-    the values, as JSON (`node.sync.attempts`).
+    A file's marker is ``<SHA-256>/<size>``, because it carries nothing but its bytes; those of ``fields``
+    and ``born with`` hold the values, as JSON (`node.sync.attempts`).
     """
 
     issue: str

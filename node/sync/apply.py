@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from node.errors import AccordError, TrackerError, TrackerRefused
 from node.store import steps
 from node.store.engine import Transaction
-from node.store.steps import CREATE, FIELDS, Step
+from node.store.steps import BORN, CREATE, FIELDS, Step
 from node.sync.apply_items import ItemApplier
+from node.sync.attempts import attempts_in, outdated
 from node.sync.intents import Intents, Target
 from node.sync.plan import (
     STATUS,
@@ -120,7 +121,7 @@ class Applier:
 
     async def _drop_unwanted(self, target: Target, wanted: AbstractSet[str], before: Mapping[str, Step]) -> None:
         """End intents of an earlier plan that this one no longer has: what such a call may have made is removed."""
-        for key in before.keys() - wanted - {FIELDS}:
+        for key in before.keys() - wanted - {FIELDS, BORN}:
             if target.ref is not None:
                 await self._items.drop(target, key, before[key].marker)
             await self._intents.end(target, key)
@@ -149,6 +150,7 @@ class Applier:
         if known is not None:
             found = await tracker.find_created(operation.project, known.marker, since_ms=known.since_ms)
             if found is not None:
+                await self._bring_up_to_date(found, operation, before)
                 return found
         marker = (known or self._intents.step(target, CREATE)).marker
         try:
@@ -160,9 +162,18 @@ class Applier:
         self._site.crash_point("issue created")
         return ref
 
+    async def _bring_up_to_date(self, ref: IssueRef, operation: Create, before: Mapping[str, Step]) -> None:
+        """Give an issue that an earlier call made what the peer has said since; before anybody believes that it has."""
+        tried = attempts_in(before.values(), BORN)
+        fields = outdated(await self._site.tracker.issue(ref.id), operation.fields, tried) if tried else {}
+        if fields:
+            await self._site.tracker.edit_issue(ref.id, fields)
+            self._site.crash_point("created issue corrected")
+
     async def _link(self, target: Target, ref: IssueRef, link: Link) -> Target:
         async def work(tx: Transaction) -> int:
-            await steps.end(tx, target.connection_id, target.peer_issue, CREATE)
+            for key in (CREATE, BORN):
+                await steps.end(tx, target.connection_id, target.peer_issue, key)
             return await link(tx, ref)
 
         link_id = await self._site.store.write(work)

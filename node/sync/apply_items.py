@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,8 +15,10 @@ from node.store.steps import Step
 from node.sync.apply_files import FileApplier
 from node.sync.intents import Intents, Target
 from node.sync.issue_links import drop_begun, make_issue_link, store_issue_link
+from node.sync.merge import same
 from node.sync.plan import (
     ISSUE_LINK,
+    UNKNOWN,
     AddComment,
     AddIssueLink,
     AddWorklog,
@@ -80,25 +82,37 @@ class ItemApplier:
     async def _add_comment(self, target: Target, comment: DraftComment, before: Mapping[str, Step]) -> None:
         ref, key = target.issue, comment_key(comment.handle)
         known = before.get(key)
-        item_id = await self._site.tracker.find_comment(ref.id, known.marker) if known else None
-        if item_id is None:
-            try:
-                item_id = await self._site.tracker.add_comment(
-                    ref.id,
-                    comment.body,
-                    marker=(known or self._intents.step(target, key)).marker,
-                    internal=comment.internal,
-                    restrict_to_role=comment.restrict_to_role,
-                )
-            except TrackerError as error:
-                await self._intents.refused(target, key, error)
-                raise
+        found = await self._site.tracker.find_comment(ref.id, known.marker) if known else None
+        if found is not None:
+            await self._take_over(target, key, comment, found)
+            return
+        try:
+            item_id = await self._site.tracker.add_comment(
+                ref.id,
+                comment.body,
+                marker=(known or self._intents.step(target, key)).marker,
+                internal=comment.internal,
+                restrict_to_role=comment.restrict_to_role,
+            )
+        except TrackerError as error:
+            await self._intents.refused(target, key, error)
+            raise
         await self._intents.made(target, key, TwinItem("comment", comment.handle, item_id, digest(comment.body)))
+
+    async def _take_over(self, target: Target, key: str, comment: DraftComment, item_id: str) -> None:
+        """Know a comment again that an earlier call wrote, and correct it where the peer has changed it since."""
+        await self._intents.made(target, key, TwinItem("comment", comment.handle, item_id, UNKNOWN))
+        shown = await self._site.tracker.issue(target.issue.id)
+        if any(one.id == item_id and same(one.body, comment.body) for one in shown.comments):
+            item = TwinItem("comment", comment.handle, item_id, digest(comment.body))
+            await self._site.store.write(lambda tx: links.put_item(tx, target.link, item))
+        else:
+            await self._edit_comment(target, EditComment(comment, item_id))
 
     async def _edit_comment(self, target: Target, operation: EditComment) -> None:
         comment = operation.comment
         # Somebody here may have removed our copy: then they do not want it, later edits included.
-        with suppress(TrackerNotFound):
+        async with self._unless_gone(target.issue.id):
             await self._site.tracker.edit_comment(
                 target.issue.id, operation.item_id, comment.body, restrict_to_role=comment.restrict_to_role
             )
@@ -112,9 +126,7 @@ class ItemApplier:
     async def _add_worklog(self, target: Target, worklog: DraftWorklog, before: Mapping[str, Step]) -> None:
         ref, key = target.issue, worklog_key(worklog.handle)
         marker = self._intents.step(target, key).marker
-        item_id = None
-        if key in before:
-            item_id = await self._site.tracker.find_worklog(ref.id, marker)
+        item_id = await self._known_worklog(ref.id, worklog, marker) if key in before else None
         if item_id is None:
             try:
                 item_id = await self._site.tracker.add_worklog(
@@ -128,6 +140,32 @@ class ItemApplier:
                 await self._intents.refused(target, key, error)
                 raise
         await self._intents.made(target, key, TwinItem("worklog", worklog.handle, item_id, worklog_digest(worklog)))
+
+    @asynccontextmanager
+    async def _unless_gone(self, issue_id: str) -> AsyncIterator[None]:
+        """Do nothing to a copy that is gone; but where the whole issue is hidden, nobody knows that it is (1 call).
+
+        A copy that was taken for gone, and comes to light with its issue again, would be sent back as our people's.
+        """
+        try:
+            yield
+        except TrackerNotFound:
+            await self._site.tracker.issue(issue_id)
+
+    async def _known_worklog(self, issue_id: str, worklog: DraftWorklog, marker: str) -> str | None:
+        """Return the worklog that an earlier call made; one that the peer has changed since goes, to be made anew."""
+        tracker = self._site.tracker
+        item_id = await tracker.find_worklog(issue_id, marker)
+        if item_id is None:
+            return None
+        wanted = (worklog.seconds, _time(worklog.started))
+        for one in (await tracker.issue(issue_id)).worklogs:
+            started = one.started if worklog.started else None
+            if one.id == item_id and (one.seconds, started) == wanted and same(one.comment, worklog.comment):
+                return item_id
+        with suppress(TrackerNotFound):
+            await tracker.delete_worklog(issue_id, item_id)
+        return None
 
     async def _add_issue_link(self, target: Target, operation: AddIssueLink, before: Mapping[str, Step]) -> None:
         key = issue_link_key(operation)
@@ -158,7 +196,7 @@ class ItemApplier:
 
     async def _remove(self, target: Target, item: TwinItem) -> None:
         ref, tracker = target.issue, self._site.tracker
-        with suppress(TrackerNotFound):  # gone already: what was wanted
+        async with self._unless_gone(ref.id):  # gone already: what was wanted
             if item.kind == "comment":
                 await tracker.delete_comment(ref.id, item.item_id)
             elif item.kind == "attachment":

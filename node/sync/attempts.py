@@ -20,11 +20,11 @@ Attempts: TypeAlias = Mapping[str, list[Value]]
 """Field to the values that were to be written into it."""
 
 
-def attempts_in(open_steps: Iterable[Step]) -> Attempts:
-    """Return what the open intents among these wanted to write."""
+def attempts_in(open_steps: Iterable[Step], key: str = FIELDS) -> Attempts:
+    """Return what the open intents of this name among these wanted to write."""
     found: dict[str, list[Value]] = {}
     for step in open_steps:
-        if step.key == FIELDS:
+        if step.key == key:
             for name, values in json.loads(step.marker).items():
                 found.setdefault(name, []).extend(values)
     return found
@@ -36,6 +36,19 @@ def marker_of(fields: Mapping[str, Value], before: Attempts) -> str:
     for name, value in fields.items():
         values[name] = [*(one for one in values.get(name, []) if one != value), value]
     return json.dumps(values, ensure_ascii=False)
+
+
+def outdated(issue: Issue, wanted: Mapping[str, Value], tried: Attempts) -> dict[str, Value]:
+    """Return what has to be written into an issue that an earlier call made, so that it holds what is wanted now.
+
+    What holds neither that nor what was tried was changed by our people since, and stays.
+    """
+    shown = field_values(issue)
+    return {
+        name: wanted.get(name)
+        for name, values in tried.items()
+        if not same(shown.get(name), wanted.get(name)) and any(same(shown.get(name), value) for value in values)
+    }
 
 
 def but_for_ours(issue: Issue, before: Issue, attempts: Attempts) -> tuple[Issue, frozenset[str]]:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from node.errors import TrackerError
 from node.store import links, steps
 from node.store.engine import Transaction
-from node.store.steps import FIELDS, Step
+from node.store.steps import BORN, FIELDS, Step
 from node.sync.attempts import attempts_in, marker_of
 from node.sync.issue_links import issue_link_marker
 from node.sync.markers import file_marker, marker_for
-from node.sync.plan import AddIssueLink, Attach, Operation, TwinItem
+from node.sync.plan import AddIssueLink, Attach, Create, Operation, TwinItem
 from node.sync.site import Site
 from node.sync.step_keys import fields_of, file_key, issue_link_key, keys_of
 from node.trackers.issue import IssueRef, Value
@@ -62,6 +62,7 @@ class Intents:
         """Store all intents of a plan at once; return those that were stored before: their calls may have happened."""
         fresh = [step for operation in operations for step in self._intents(target, operation)]
         written = {name: value for operation in operations for name, value in fields_of(operation).items()}
+        born = next((operation.fields for operation in operations if isinstance(operation, Create)), None)
         if not fresh and not written:
             return await self._site.store.read(lambda tx: steps.open_steps(tx, target.connection_id, target.peer_issue))
 
@@ -70,17 +71,21 @@ class Intents:
             await steps.intend(tx, target.connection_id, fresh)
             if written:
                 await self.add_fields(tx, target, written)
+            if born is not None:
+                await self.add_fields(tx, target, born, key=BORN)
             return known
 
         known = await self._site.store.write(work)
         self._site.crash_point("intent stored")
         return known
 
-    async def add_fields(self, tx: Transaction, target: Target, values: Mapping[str, Value]) -> None:
-        """Add values to those that may be found in our issue because we wrote them."""
+    async def add_fields(
+        self, tx: Transaction, target: Target, values: Mapping[str, Value], *, key: str = FIELDS
+    ) -> None:
+        """Add values to those that may be found in our issue because we wrote them, or made it with them."""
         known = await steps.open_steps(tx, target.connection_id, target.peer_issue)
-        marker = marker_of(values, attempts_in(known.values()))
-        step = Step(target.peer_issue, FIELDS, marker, self._site.clock.now_ms())
+        marker = marker_of(values, attempts_in(known.values(), key))
+        step = Step(target.peer_issue, key, marker, self._site.clock.now_ms())
         await steps.intend(tx, target.connection_id, [step])
 
     def _intents(self, target: Target, operation: Operation) -> list[Step]:

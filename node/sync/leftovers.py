@@ -12,11 +12,8 @@ from node.store import links, steps
 from node.store.port import Transaction
 from node.store.steps import OnIssue
 from node.sync.issue_links import find_by_marker, store_issue_link
-from node.sync.plan import ISSUE_LINK, AddIssueLink, TwinItem
+from node.sync.plan import ISSUE_LINK, UNKNOWN, AddIssueLink, TwinItem
 from node.sync.site import Site
-
-_UNKNOWN = ""
-"""Stands for the digest of a text that we do not have, so that the peer's next word about it is written."""
 
 
 async def adopt_leftovers(site: Site, issue_id: str, left: Sequence[OnIssue]) -> None:
@@ -35,7 +32,7 @@ async def adopt_leftovers(site: Site, issue_id: str, left: Sequence[OnIssue]) ->
             item_id = await site.tracker.find_worklog(issue_id, one.step.marker)
         elif kind == ISSUE_LINK:
             item_id, linked = await find_by_marker(site, issue_id, one.step.marker)
-        made = None if item_id is None else TwinItem(kind, handle, item_id, _UNKNOWN)
+        made = None if item_id is None else TwinItem(kind, handle, item_id, UNKNOWN)
 
         async def end(
             tx: Transaction, one: OnIssue = one, made: TwinItem | None = made, linked: AddIssueLink | None = linked

@@ -143,6 +143,9 @@ ISSUE_LINK = "issue link"
 OTHER_END = "other end"
 """The digest of such a link in the eyes of the issue at its other end: ours as well, but not that issue's to remove."""
 
+UNKNOWN = ""
+"""The digest of a text that we do not have, so that the peer's next word about it is written."""
+
 _ITEMS: Mapping[str, str] = {
     "comment": "comments", "attachment": "attachments", "worklog": "worklogs", ISSUE_LINK: "links"
 }  # fmt: skip

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from node.errors import TrackerRefused, TrackerUncertain
+from node.rules.ruleset import MappingStep
 from node.store import inbox, links, problems
 from node.sync.endings import called_there
 from node.sync.inbox_feed import FILES_TELL_AFTER
 from protocol.messages import Code, IssueReplica, Outcome
-from protocol.replica import Replica, ReplicaAttachment
+from protocol.replica import Replica, ReplicaAttachment, ReplicaWorklog
 from tests.support.rule_sets import an_issue
 from tests.support.small_house import House, from_bob, removed_by_bob, small_house
 
@@ -58,6 +59,104 @@ async def test_a_replica_makes_an_issue_once(alice: House) -> None:
     [created] = alice.tracker.issues.values()
     assert (await alice.link(created)).twin == "bob1"
     assert await codes(alice) == [Code.APPLIED]
+
+
+async def test_an_issue_that_is_found_again_gets_what_bob_said_meanwhile(alice: House) -> None:
+    """The answer to the creation is lost, and Bob edits: his last word counts, and no older one of his goes back."""
+    alice.tracker.fail_late["create_issue"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1, summary="first", description="first"))
+    await alice.settle()
+    [created] = alice.tracker.issues.values()
+    alice.tracker.edit(created.id, environment="Alice's")
+    await alice.receive(from_bob(2, summary="second", description=None))
+    alice.clock.ms += 60_000
+    await alice.settle()
+    await alice.notice(created.id)
+    await alice.look()
+    shown = alice.tracker.issues[created.id]
+    assert (shown.summary, shown.description, shown.environment) == ("second", None, "Alice's")
+    assert alice.tracker.calls.count("create_issue") == 1
+    assert not await alice.replicas()
+    assert not await alice.rows("step")
+
+
+async def test_an_issue_that_is_found_again_keeps_what_people_changed(alice: House) -> None:
+    """The answer to the creation is lost, Alice's people edit the issue, and so does Bob: her word goes to him."""
+    alice.tracker.fail_late["create_issue"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1, summary="first"))
+    await alice.settle()
+    [created] = alice.tracker.issues.values()
+    alice.tracker.edit(created.id, summary="Alice's")
+    await alice.receive(from_bob(2, summary="second"))
+    alice.clock.ms += 60_000
+    await alice.settle()
+    await alice.notice(created.id)
+    await alice.look()
+    assert alice.tracker.issues[created.id].summary == "Alice's"
+    [replica] = await alice.replicas()
+    assert replica.replica.fields["summary"] == "Alice's"
+
+
+@pytest.mark.parametrize("last", ["first", "second"])
+async def test_a_comment_that_is_found_again_says_what_bob_said_last(alice: House, last: str) -> None:
+    """The answer to a comment is lost, and Bob may edit it: the copy is neither doubled nor left as it was."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    alice.tracker.fail_late["add_comment"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1, twin=link.handle, seen=1, comments={"c1": "first"}))
+    await alice.settle()
+    await alice.receive(from_bob(2, twin=link.handle, seen=1, comments={"c1": last}))
+    alice.clock.ms += 60_000
+    await alice.settle()
+    [copy] = alice.tracker.issues[issue.id].comments
+    assert copy.body.splitlines()[-1] == last
+    assert alice.tracker.calls.count("edit_comment") == (0 if last == "first" else 1)
+
+
+@pytest.mark.parametrize(("last", "made"), [(600, 1), (900, 2)])
+async def test_a_worklog_that_is_found_again_says_what_bob_said_last(alice: House, last: int, made: int) -> None:
+    """The answer to a worklog is lost, and Bob may correct it: there is one copy, and it is right."""
+    step = MappingStep(source="worklogs", target="worklogs")
+    alice.rules.into = alice.rules.into.model_copy(update={"steps": (*alice.rules.into.steps, step)})
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    alice.tracker.fail_late["add_worklog"] = [TrackerUncertain("The answer was lost.")]
+    for revision, seconds in ((1, 600), (2, last)):
+        message = from_bob(revision, twin=link.handle, seen=1)
+        logged = ReplicaWorklog(
+            id="w1", author="Bob", started="2026-11-20T09:00:00.000Z", seconds=seconds, comment="Looked"
+        )
+        replica = message.replica.model_copy(update={"worklogs": (logged,)})
+        await alice.receive(message.model_copy(update={"replica": replica}))
+        await alice.settle()
+        alice.clock.ms += 60_000
+    [copy] = alice.tracker.issues[issue.id].worklogs
+    assert copy.seconds == last
+    assert alice.tracker.calls.count("add_worklog") == made
+    assert not await alice.rows("step")
+
+
+async def test_a_copy_on_a_hidden_issue_is_not_taken_for_gone(alice: House) -> None:
+    """Bob edits one comment and takes one back while Alice's issue is hidden from the sync: both wait for it."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    comments = {"c1": "first", "c2": "to be taken back"}
+    await alice.receive(from_bob(1, twin=link.handle, seen=1, comments=comments))
+    await alice.settle()
+    hidden = alice.tracker.issues.pop(issue.id)
+    row = await alice.receive(from_bob(2, twin=link.handle, seen=1, comments={"c1": "second"}))
+    await alice.settle()
+    assert [one.code for one in await alice.problems()] == ["TrackerNotFound"]
+    alice.tracker.put(hidden)
+    alice.tracker.edit(issue.id, environment="so that there is something to look at")
+    await alice.notice(issue.id)
+    await alice.look()
+    assert not [one.replica.comments for one in await alice.replicas() if one.replica.comments]
+    await alice.store.write(lambda tx: inbox.release(tx, row.id))
+    await alice.settle()
+    [copy] = alice.tracker.issues[issue.id].comments
+    assert copy.body.splitlines()[-1] == "second"
+    assert not await alice.problems()
 
 
 async def test_a_comment_that_the_peer_took_back_meanwhile_is_removed(alice: House) -> None:
