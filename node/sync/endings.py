@@ -123,14 +123,16 @@ class Endings:
             return
         url = self._site.browse_url(key) if key else None
         result = Result(mid=row.mid, c=int(code), issue=issue, key=key, url=url)
+        now = self._site.clock.now_ms()
         await outbox.enqueue(
             tx,
             connection_id=row.connection_id,
             link_id=None,
-            mid=party.names.message(f"outcome {code}", row.mid, row.attempts + 1),
+            # By the time: a message that is looked at again may end as it ended before, after another end in between.
+            mid=party.names.message(f"outcome {code}", row.mid, now),
             kind="outcome",
             payload=dump_message(Outcome(results=(result,))),
-            now_ms=self._site.clock.now_ms(),
+            now_ms=now,
         )
 
 

@@ -18,6 +18,9 @@ from protocol.replica import Replica, ReplicaAttachment, ReplicaWorklog
 from tests.support.rule_sets import an_issue
 from tests.support.small_house import House, from_bob, removed_by_bob, small_house
 
+_FAILS = MappingStep(source="summary", target="summary", otherwise="error", values={"nothing": "High"})
+"""A step that fails on every issue."""
+
 
 @pytest.fixture
 async def alice(tmp_path: Path) -> AsyncIterator[House]:
@@ -157,6 +160,22 @@ async def test_a_copy_on_a_hidden_issue_is_not_taken_for_gone(alice: House) -> N
     [copy] = alice.tracker.issues[issue.id].comments
     assert copy.body.splitlines()[-1] == "second"
     assert not await alice.problems()
+
+
+async def test_bob_hears_every_end_of_a_message(alice: House) -> None:
+    """A message is applied, looked at again and held, and applied in the end: Bob is told each time."""
+    link = await alice.a_link(an_issue())
+    row = await alice.receive(from_bob(1, twin=link.handle, seen=1))
+    await alice.settle()
+    good, alice.rules.into = alice.rules.into, alice.rules.into.model_copy(update={"steps": (_FAILS,)})
+    alice.clock.ms += 1_000
+    await alice.store.write(lambda tx: inbox.look_again(tx, alice.connection, "bob1"))
+    await alice.settle()
+    alice.rules.into = good
+    alice.clock.ms += 1_000
+    await alice.store.write(lambda tx: inbox.release(tx, row.id))
+    await alice.settle()
+    assert await codes(alice) == [Code.APPLIED, Code.POLICY, Code.APPLIED]
 
 
 async def test_a_comment_that_the_peer_took_back_meanwhile_is_removed(alice: House) -> None:
