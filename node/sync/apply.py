@@ -27,7 +27,9 @@ from node.sync.plan import (
     Operation,
     Perform,
     Provide,
+    Remove,
     items_of,
+    made_for,
 )
 from node.sync.provide import provide
 from node.sync.site import Site
@@ -55,6 +57,8 @@ class Applied:
     refused: list[AccordError] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     """Versions, components and options that fields needed and that are there now, for people to read."""
+    stuck: set[tuple[str, str]] = field(default_factory=set)
+    """Kind and handle of copies that had to go and could not be removed."""
 
 
 Link = Callable[[Transaction, IssueRef], Awaitable[int]]
@@ -194,7 +198,20 @@ class Applier:
             applied.written.update({**rode, TRANSITION: operation.transition})
             await self._set_late(ref, operation.late, applied)
         else:
+            await self._item(target, operation, before, applied)
+
+    async def _item(self, target: Target, operation: Operation, before: Mapping[str, Step], applied: Applied) -> None:
+        """Make, change or remove a copy; where the old one cannot be removed, none is made in its place."""
+        if made_for(operation) in applied.stuck:
+            for key in keys_of(operation):
+                await self._intents.end(target, key)
+            return
+        try:
             await self._items.carry_out(target, operation, before)
+        except TrackerError:
+            if isinstance(operation, Remove):
+                applied.stuck.add((operation.item.kind, operation.item.handle))
+            raise
 
     async def _edit(self, ref: IssueRef, fields: Mapping[str, Value], applied: Applied) -> None:
         """Set fields; where Jira names those that it will not take, the others are set without them."""

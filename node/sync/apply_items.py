@@ -28,7 +28,7 @@ from node.sync.plan import (
     Operation,
     Remove,
     TwinItem,
-    digest,
+    comment_digest,
     worklog_digest,
 )
 from node.sync.site import Site
@@ -97,14 +97,14 @@ class ItemApplier:
         except TrackerError as error:
             await self._intents.refused(target, key, error)
             raise
-        await self._intents.made(target, key, TwinItem("comment", comment.handle, item_id, digest(comment.body)))
+        await self._intents.made(target, key, TwinItem("comment", comment.handle, item_id, comment_digest(comment)))
 
     async def _take_over(self, target: Target, key: str, comment: DraftComment, item_id: str) -> None:
         """Know a comment again that an earlier call wrote, and correct it where the peer has changed it since."""
         await self._intents.made(target, key, TwinItem("comment", comment.handle, item_id, UNKNOWN))
         shown = await self._site.tracker.issue(target.issue.id)
         if any(one.id == item_id and same(one.body, comment.body) for one in shown.comments):
-            item = TwinItem("comment", comment.handle, item_id, digest(comment.body))
+            item = TwinItem("comment", comment.handle, item_id, comment_digest(comment))
             await self._site.store.write(lambda tx: links.put_item(tx, target.link, item))
         else:
             await self._edit_comment(target, EditComment(comment, item_id))
@@ -118,7 +118,7 @@ class ItemApplier:
             )
 
         async def work(tx: Transaction) -> None:
-            item = TwinItem("comment", comment.handle, operation.item_id, digest(comment.body))
+            item = TwinItem("comment", comment.handle, operation.item_id, comment_digest(comment))
             await links.put_item(tx, target.link, item)
 
         await self._site.store.write(work)

@@ -18,7 +18,7 @@ from node.store.restored import Restored, Said
 from node.sync.file_bytes import marker_of_file
 from node.sync.markers import file_marker, marker_for
 from node.sync.merge import same
-from node.sync.plan import TwinItem, digest, worklog_digest
+from node.sync.plan import TwinItem, comment_digest, worklog_digest
 from node.sync.site import Party, Site
 from node.sync.step_keys import comment_key, worklog_key
 from node.trackers.issue import Attachment, Issue
@@ -164,8 +164,8 @@ def _digested(items: Sequence[TwinItem], issue: Issue, draft: Draft | None) -> l
 
     def right(item: TwinItem) -> TwinItem:
         if item.kind == "comment" and item.handle in comments and item.item_id in bodies:
-            wanted = comments[item.handle].body
-            return replace(item, digest=digest(wanted)) if same(bodies[item.item_id], wanted) else item
+            wanted = comments[item.handle]
+            return replace(item, digest=comment_digest(wanted)) if same(bodies[item.item_id], wanted.body) else item
         if item.kind == "worklog" and item.handle in worklogs and item.item_id in logged:
             time, ours = worklogs[item.handle], logged[item.item_id]
             alike = time.seconds == ours.seconds and same(time.comment, ours.comment)

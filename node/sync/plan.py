@@ -168,6 +168,17 @@ def items_of(operation: Operation) -> str | None:
             return None
 
 
+def made_for(operation: Operation) -> tuple[str, str] | None:
+    """Return kind and handle of what of the peer's an operation makes a copy of, alone; None where it makes none."""
+    match operation:
+        case AddComment(comment=comment):
+            return "comment", comment.handle
+        case AddWorklog(worklog=worklog):
+            return "worklog", worklog.handle
+        case _:
+            return None
+
+
 STATUS = "status"
 TRANSITION = "transition"
 """What a draft can ask for that an edit cannot set."""
@@ -236,11 +247,7 @@ def plan_items(draft: Draft, items: Sequence[TwinItem]) -> list[Operation]:
         operations += [Attach(fresh)] if fresh else []
     if draft.comments is not None:
         for comment in draft.comments:
-            item = known.get(("comment", comment.handle))
-            if item is None:
-                operations.append(AddComment(comment))
-            elif item.digest != digest(comment.body):
-                operations.append(EditComment(comment, item.item_id))
+            operations += _plan_comment(comment, known.get(("comment", comment.handle)))
     if draft.worklogs is not None:
         for worklog in draft.worklogs:
             item = known.get(("worklog", worklog.handle))
@@ -251,6 +258,27 @@ def plan_items(draft: Draft, items: Sequence[TwinItem]) -> list[Operation]:
                 operations.append(AddWorklog(worklog))
     operations += [Remove(item) for item in items if _is_gone(item, draft)]
     return operations
+
+
+def _plan_comment(comment: DraftComment, item: TwinItem | None) -> list[Operation]:
+    """Plan our copy of a comment; where it is for others than before it is made anew, because an edit may not do."""
+    written = comment_digest(comment)
+    if item is None:
+        return [AddComment(comment)]
+    if item.digest not in {UNKNOWN, written} and _audience(item.digest) != _audience(written):
+        return [Remove(item), AddComment(comment)]
+    return [EditComment(comment, item.item_id)] if item.digest != written else []
+
+
+def _audience(written: str) -> str:
+    return written.partition("/")[2]
+
+
+def comment_digest(comment: DraftComment) -> str:
+    """Digest what a comment says, and name for whom it is where that is not everybody."""
+    audience = "/internal" if comment.internal else ""
+    audience += f"/role {comment.restrict_to_role}" if comment.restrict_to_role is not None else ""
+    return digest(comment.body) + audience
 
 
 def worklog_digest(worklog: DraftWorklog) -> str:

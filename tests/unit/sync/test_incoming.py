@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from node.errors import TrackerRefused, TrackerUncertain
-from node.rules.ruleset import MappingStep
+from node.rules.ruleset import MappingStep, RuleSet
 from node.store import inbox, links, problems
+from node.store.links import Link
 from node.sync.endings import called_there
 from node.sync.inbox_feed import FILES_TELL_AFTER
 from protocol.messages import Code, IssueReplica, Outcome
@@ -119,23 +120,48 @@ async def test_a_comment_that_is_found_again_says_what_bob_said_last(alice: Hous
 @pytest.mark.parametrize(("last", "made"), [(600, 1), (900, 2)])
 async def test_a_worklog_that_is_found_again_says_what_bob_said_last(alice: House, last: int, made: int) -> None:
     """The answer to a worklog is lost, and Bob may correct it: there is one copy, and it is right."""
-    step = MappingStep(source="worklogs", target="worklogs")
-    alice.rules.into = alice.rules.into.model_copy(update={"steps": (*alice.rules.into.steps, step)})
+    alice.rules.into = _with_worklogs(alice)
     issue = an_issue()
     link = await alice.a_link(issue)
     alice.tracker.fail_late["add_worklog"] = [TrackerUncertain("The answer was lost.")]
     for revision, seconds in ((1, 600), (2, last)):
-        message = from_bob(revision, twin=link.handle, seen=1)
-        logged = ReplicaWorklog(
-            id="w1", author="Bob", started="2026-11-20T09:00:00.000Z", seconds=seconds, comment="Looked"
-        )
-        replica = message.replica.model_copy(update={"worklogs": (logged,)})
-        await alice.receive(message.model_copy(update={"replica": replica}))
+        await alice.receive(_logged(revision, link, seconds))
         await alice.settle()
         alice.clock.ms += 60_000
     [copy] = alice.tracker.issues[issue.id].worklogs
     assert copy.seconds == last
     assert alice.tracker.calls.count("add_worklog") == made
+    assert not await alice.rows("step")
+
+
+def _with_worklogs(house: House) -> RuleSet:
+    step = MappingStep(source="worklogs", target="worklogs")
+    return house.rules.into.model_copy(update={"steps": (*house.rules.into.steps, step)})
+
+
+def _logged(revision: int, link: Link, seconds: int) -> IssueReplica:
+    """Return a replica of Bob's issue with one worklog."""
+    message = from_bob(revision, twin=link.handle, seen=1)
+    time = ReplicaWorklog(id="w1", author="Bob", started="2026-11-20T09:00:00.000Z", seconds=seconds, comment="Looked")
+    return message.model_copy(update={"replica": message.replica.model_copy(update={"worklogs": (time,)})})
+
+
+async def test_a_worklog_that_cannot_be_removed_is_not_logged_twice(alice: House) -> None:
+    """Bob corrects his worklog and Jira does not let Alice's copy go: no second one stands beside it, nor goes back."""
+    alice.rules.into = _with_worklogs(alice)
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    await alice.receive(_logged(1, link, 600))
+    await alice.settle()
+    alice.tracker.fail["delete_worklog"] = [TrackerRefused("The sync user may not delete its worklogs.")]
+    row = await alice.receive(_logged(2, link, 900))
+    await alice.settle()
+    assert [one.seconds for one in alice.tracker.issues[issue.id].worklogs] == [600]
+    assert len(await alice.rows("twin_item")) == len(await alice.problems()) == 1
+    await alice.store.write(lambda tx: inbox.release(tx, row.id))
+    await alice.settle()
+    assert [one.seconds for one in alice.tracker.issues[issue.id].worklogs] == [900]
+    assert not await alice.problems()
     assert not await alice.rows("step")
 
 

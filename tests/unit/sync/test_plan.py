@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +21,7 @@ from node.sync.plan import (
     Provide,
     Remove,
     TwinItem,
+    comment_digest,
     digest,
     plan_create,
     plan_update,
@@ -80,6 +85,19 @@ def test_an_unchanged_comment_is_not_written_again() -> None:
     items = [TwinItem("comment", "c1", "10", digest("old")), TwinItem("comment", "c2", "11", digest("same"))]
     draft = _draft(comments=(_comment("c1", "new"), _comment("c2", "same")))
     assert plan_update(draft, {}, items) == [EditComment(_comment("c1", "new"), "10")]
+
+
+@pytest.mark.parametrize("wanted", [{"internal": True}, {"restrict_to_role": "Developers"}, {}])
+def test_a_copy_that_is_for_others_than_before_is_made_anew(wanted: dict[str, Any]) -> None:
+    """Bob makes his comment internal, or everybody's again: no edit leaves the copy open to those it was open to."""
+    before: dict[str, Any] = {} if wanted else {"internal": True}
+    item = TwinItem("comment", "c1", "10", comment_digest(DraftComment(handle="c1", body="a word", **before)))
+    comment = DraftComment(handle="c1", body="a word", **wanted)
+    assert plan_update(_draft(comments=(comment,)), {}, [item]) == [Remove(item), AddComment(comment)]
+    again = replace(item, digest=comment_digest(comment))
+    assert plan_update(_draft(comments=(comment,)), {}, [again]) == []
+    corrected = replace(comment, body="another word")
+    assert plan_update(_draft(comments=(corrected,)), {}, [again]) == [EditComment(corrected, "10")]
 
 
 def test_what_the_peer_removed_goes_and_nothing_else() -> None:
