@@ -171,6 +171,27 @@ async def requests_of(reader: Reader, issue_ids: Sequence[str]) -> list[StoredCh
     return [_stored(row) for row in rows]
 
 
+MANY = 32
+"""So many notices that were not looked at may tell of any issue: searching all of them would cost more than asking."""
+
+
+async def may_tell_of(reader: Reader, issue_id: str) -> bool:
+    """Tell whether a notice that nobody has looked at may be about an issue: a webhook's is searched for its id."""
+    row = await reader.fetch_one(
+        "SELECT COUNT(*) AS number FROM (SELECT 1 FROM change WHERE state IN ('new', 'waiting') LIMIT :many)",
+        {"many": MANY},
+    )
+    number = row["number"] if row else 0
+    if number in {0, MANY}:
+        return number == MANY
+    found = await reader.fetch_one(
+        "SELECT 1 AS one FROM change WHERE state IN ('new', 'waiting')"
+        " AND (issue = :issue OR (issue IS NULL AND INSTR(body, :quoted) > 0)) LIMIT 1",
+        {"issue": issue_id, "quoted": json.dumps(issue_id)},
+    )
+    return found is not None
+
+
 async def counts(reader: Reader) -> dict[str, int]:
     """Return how many notices are in each state."""
     rows = await reader.fetch_all("SELECT state, count(*) AS changes FROM change GROUP BY state")

@@ -13,7 +13,7 @@ from dataclasses import replace
 from node.errors import RuleError, TrackerError, TrackerNotFound
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Refused, Skip
-from node.store import awaited, history, inbox, links, shadows, steps
+from node.store import awaited, changes, history, inbox, links, shadows, steps
 from node.store.inbox import Received
 from node.store.links import Link
 from node.store.port import Transaction
@@ -172,7 +172,8 @@ class Incoming:
     async def _with_ours(self, job: Job, link: Link) -> Job:
         """Add our issue as it is now: the shadow while webhooks keep it fresh, else the tracker's own word.
 
-        What we may have written ourselves without knowing is left out of it, so that it is written, and known, again.
+        A notice that nobody has looked at yet may tell of an edit that the shadow does not show. What we may have
+        written ourselves without knowing is left out of the issue, so that it is written, and known, again.
         """
         if job.restored is not None:
             return await self.recovery.with_ours(job, link)
@@ -181,7 +182,8 @@ class Incoming:
         begun = await site.store.read(lambda tx: steps.open_steps(tx, job.party.id, job.message.replica.issue))
         attempts = attempts_in(begun.values())
         newborn = link.sent is None  # its creation was never settled: it may have been edited since
-        if shadow is not None and site.shadows_are_fresh() and not attempts and not newborn:
+        told = await site.store.read(lambda tx: changes.may_tell_of(tx, link.issue_id))
+        if shadow is not None and site.shadows_are_fresh() and not (attempts or newborn or told):
             return replace(job, ours=shadow)
         issue = await site.tracker.issue(link.issue_id)
         if shadow is None:

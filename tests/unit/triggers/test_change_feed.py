@@ -139,6 +139,22 @@ async def test_an_edit_that_has_to_wait_is_not_overwritten_unseen(alice: House) 
     assert (await alice.replicas())[-1].replica.fields["description"] == "Alice's"
 
 
+@pytest.mark.parametrize("others", [0, 40])
+async def test_an_edit_that_was_told_is_not_overwritten_unseen(alice: House, others: int) -> None:
+    """Alice's edit was told, and nobody has looked yet when Bob changes the same field: it is a conflict, hers wins."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    for number in range(others):
+        await alice.notice(f"3{number:04}")
+    alice.tracker.edit(issue.id, description="Alice's")
+    body = json.dumps({"issue": {"id": issue.id}})
+    await alice.store.write(lambda tx: changes.add(tx, source=changes.WEBHOOK, now_ms=alice.clock.now_ms(), body=body))
+    await alice.receive(from_bob(1, twin=link.handle, seen=1, description="Bob's"))
+    await alice.settle()
+    assert alice.tracker.issues[issue.id].description == "Alice's"
+    assert [row["event"] for row in await alice.rows("history")].count("conflict") == 1
+
+
 async def test_waiting_for_a_paused_connection_is_not_a_busy_loop(alice: House) -> None:
     """A look that waits for an incoming write waits longer each time, up to a quarter of a minute."""
     issue = an_issue()
