@@ -162,6 +162,14 @@ async def active_part(reader: Reader, connection_id: int, *, after: int, limit: 
     return [_link(row) for row in rows]
 
 
+async def entered(reader: Reader, *, after: int, limit: int) -> list[tuple[int, str]]:
+    """Return row and issue of the links beyond link ``after``, oldest first."""
+    rows = await reader.fetch_all(
+        "SELECT id, issue_id FROM link WHERE id > :after ORDER BY id LIMIT :limit", {"after": after, "limit": limit}
+    )
+    return [(row["id"], row["issue_id"]) for row in rows]
+
+
 async def by_key(reader: Reader, issue_key: str) -> list[Link]:
     """Return all links of one of our issues by its key, ended ones too."""
     rows = await reader.fetch_all("SELECT * FROM link WHERE issue_key = :key ORDER BY id", {"key": issue_key})

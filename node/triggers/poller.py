@@ -23,39 +23,17 @@ from node.store.port import Reader, Transaction
 from node.store.problems import Problem
 from node.trackers.base import Tracker
 from node.trackers.issue import Issue
+from node.triggers.sweep_mark import OVERLAP_MS, Mark, moved
 
-OVERLAP_MS = 120_000
-"""How far a sweep looks back beyond the newest change it has seen, and for how long: an index may lag 2 minutes."""
 AGAIN_SECONDS = 30.0
 """How long to wait at the most after a sweep that failed."""
 CURSOR = "sweep"
+TOGETHER = 50
+"""Issues that are asked for in one search; whole issues are large."""
+NEWCOMERS = 500
+"""Issues that have just been linked and are asked for in one sweep; the others have their turn in the next."""
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far the sweeps have come.
-
-    ``newest`` is the newest change seen, by the tracker's time; ``seen_ms`` when it was seen, by ours; ``settled``
-    whether the index has had time since then to show everything older. ``ours`` says that ``newest`` is a guess by
-    our clock, since the tracker has not told its time yet. ``unseen`` are projects that could not be swept, and from
-    when on each has to be, once it can be seen again.
-    """
-
-    newest: int
-    seen_ms: int
-    settled: bool
-    ours: bool = False
-    unseen: Mapping[str, int] = field(default_factory=dict)
-
-
-def _moved(mark: Mark, newest: int, begun_ms: int, unseen: Mapping[str, int]) -> Mark:
-    """Return the mark after a sweep that began at ``begun_ms``, saw ``newest`` and could not see some projects."""
-    if newest > mark.newest:
-        return Mark(newest, begun_ms, settled=False, unseen=unseen)
-    settled = mark.settled or begun_ms - mark.seen_ms >= OVERLAP_MS
-    return replace(mark, settled=settled, unseen=unseen)
 
 
 async def _nowhere() -> frozenset[str]:
@@ -70,6 +48,8 @@ class _Round:
     found: int = 0
     trouble: list[str] = field(default_factory=list)
     unseen: dict[str, int] = field(default_factory=dict)
+    shown: set[str] = field(default_factory=set)
+    """The issues that it has seen, new or not."""
 
 
 def _part_missing(trouble: Sequence[str]) -> Problem:
@@ -182,7 +162,8 @@ class Poller:
             await self._sweep_all(seen, since, round_)
         for project in set(projects) & mark.unseen.keys():
             await self._sweep_all([project], mark.unseen[project], round_)
-        after = _moved(mark, round_.newest, begun_ms, round_.unseen)
+        link = await self._sweep_newcomers(mark.link, round_)
+        after = replace(moved(mark, round_.newest, begun_ms), unseen=round_.unseen, link=link)
 
         async def work(tx: Transaction) -> None:
             await cursors.write(tx, CURSOR, json.dumps(asdict(after)))
@@ -215,19 +196,46 @@ class Poller:
         cursor = None
         while True:
             page = await self._tracker.updated_since(projects, since, cursor=cursor)
-            fresh: list[tuple[Issue, Mapping[str, Any]]] = []
-            for raw in page.issues:
-                try:
-                    issue = self._tracker.read_issue(raw)
-                except TrackerNonsense as error:
-                    round_.trouble.append(f"issue {str(raw.get('key'))[:64]}: {error.message}")
-                    continue
-                round_.newest = max(round_.newest, issue.updated_ms)
-                fresh.append((issue, raw))
-            round_.found += await self._store_new(fresh)
+            newest = await self._store_page(page.issues, round_)
+            round_.newest = max(round_.newest, newest)
             cursor = page.next
             if cursor is None:
                 return
+
+    async def _store_page(self, raws: Sequence[Mapping[str, Any]], round_: _Round) -> int:
+        """Store what is new on a page; return the newest change on it, 0 where there is none."""
+        fresh: list[tuple[Issue, Mapping[str, Any]]] = []
+        for raw in raws:
+            try:
+                fresh.append((self._tracker.read_issue(raw), raw))
+            except TrackerNonsense as error:
+                round_.trouble.append(f"issue {str(raw.get('key'))[:64]}: {error.message}")
+        round_.found += await self._store_new(fresh)
+        round_.shown |= {issue.id for issue, _ in fresh}
+        return max((issue.updated_ms for issue, _ in fresh), default=0)
+
+    async def _sweep_newcomers(self, after: int, round_: _Round) -> int:
+        """Ask once for issues that were linked since the last sweep (1 call for 50); return the newest link of these.
+
+        It may take long to bring an issue in, or to find one again that a lost call made. A notice that came meanwhile
+        was about an issue that nobody had to do with, and the sweeps have passed it by.
+        """
+        new = await self._store.read(lambda tx: links.entered(tx, after=after, limit=NEWCOMERS))
+        issue_ids = [one for one in dict.fromkeys(issue_id for _, issue_id in new) if one not in round_.shown]
+        for start in range(0, len(issue_ids), TOGETHER):
+            part = issue_ids[start : start + TOGETHER]
+            try:
+                page = await self._tracker.search(f"id in ({', '.join(part)})", limit=TOGETHER)
+            except TrackerRefused:  # where one of them is gone, Jira refuses the whole search
+                await self._store.write(lambda tx, part=part: self._notice(tx, part))  # type: ignore[misc]  # bound early, on purpose
+                self._wake()
+            else:
+                await self._store_page(page.issues, round_)
+        return new[-1][0] if new else after
+
+    async def _notice(self, tx: Transaction, issue_ids: Sequence[str]) -> None:
+        for issue_id in await links.linked_ids(tx, issue_ids):
+            await changes.add(tx, source=changes.POLL, now_ms=self._clock.now_ms(), issue=issue_id)
 
     async def _mark(self, now_ms: int) -> Mark:
         """Return how far the sweeps have come; the first begins when it was first wanted, by the tracker's clock."""

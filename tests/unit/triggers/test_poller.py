@@ -10,12 +10,12 @@ from typing import cast
 
 import pytest
 
-from node.errors import TrackerUnreachable
+from node.errors import TrackerUncertain, TrackerUnreachable
 from node.store import problems
 from node.trackers.base import Tracker
 from node.triggers.poller import Poller
 from tests.support.rule_sets import an_issue
-from tests.support.small_house import House, small_house
+from tests.support.small_house import House, from_bob, small_house
 
 
 @pytest.fixture
@@ -96,3 +96,61 @@ async def test_what_happens_in_a_hidden_project_is_found_when_it_is_shown_again(
     assert await poller.sweep() == 1
     assert [row["issue"] for row in await alice.rows("change")] == [hidden.id]
     assert not await alice.problems()
+
+
+async def test_an_edit_while_an_issue_is_brought_in_is_found(alice: House) -> None:
+    """Alice's issue is fetched, edited while its files are, and then linked: the sweeps have passed the edit by."""
+    poller = sweeping(alice, "UD")
+    other = an_issue(id="10009", key="UD-9", updated=at(alice, 0))
+    await alice.a_link(other)
+    await poller.sweep()
+    fetched = alice.tracker.put(an_issue(updated=at(alice, 0)))
+    alice.tracker.put(replace(fetched, summary="edited meanwhile", updated=at(alice, 5)))
+    await alice.notice(fetched.id)
+    await alice.look()
+    alice.clock.ms += 3_600_000
+    alice.tracker.put(replace(other, summary="later", updated=at(alice, 0)))
+    assert await poller.sweep() == 1
+    await alice.look()
+    await alice.outgoing.begin(alice.connection, fetched)
+    alice.clock.ms += 3_600_000
+    assert await poller.sweep() == 1
+    await alice.look()
+    assert (await alice.replicas())[-1].replica.fields["summary"] == "edited meanwhile"
+    alice.tracker.calls.clear()
+    assert await poller.sweep() == 0
+    assert alice.tracker.calls == ["updated_since"]
+
+
+async def test_an_edit_of_an_issue_that_is_found_again_late_is_found(alice: House) -> None:
+    """The answer to a creation is lost; Alice edits the issue long before the sync knows that it is one of its own."""
+    poller = sweeping(alice, "UD")
+    other = an_issue(id="10009", key="UD-9", updated=at(alice, 0))
+    await alice.a_link(other, twin="bob9")
+    await poller.sweep()
+    alice.tracker.fail_late["create_issue"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1))
+    await alice.settle()
+    [created] = [one for one in alice.tracker.issues.values() if one.id != other.id]
+    alice.tracker.put(replace(created, summary="Alice's", updated=at(alice, 5)))
+    alice.clock.ms += 3_600_000
+    alice.tracker.put(replace(other, summary="later", updated=at(alice, 0)))
+    assert await poller.sweep() == 1
+    await alice.look()
+    await alice.settle()
+    assert await poller.sweep() == 1
+    await alice.look()
+    assert (await alice.replicas())[-1].replica.fields["summary"] == "Alice's"
+
+
+async def test_a_newcomer_that_is_gone_hides_no_other(alice: House) -> None:
+    """Of two issues that were just linked one was deleted, so that Jira refuses the search for both: each is asked."""
+    poller = sweeping(alice, "UD")
+    gone, edited = (an_issue(id=number, key=f"UD-{number}", updated=at(alice, 0)) for number in ("10001", "10002"))
+    for issue in (gone, edited):
+        await alice.a_link(issue, twin=None)
+    del alice.tracker.issues[gone.id]
+    alice.tracker.put(replace(edited, summary="New"))
+    await poller.sweep()
+    await alice.look()
+    assert (await alice.replicas())[-1].replica.fields["summary"] == "New"
