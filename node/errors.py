@@ -63,9 +63,16 @@ class TrackerUnreachable(TrackerError):
 
 
 class TrackerUncertain(TrackerError):
-    """No answer came, and the call may have had its effect: probe before calling again."""
+    """No answer came, and the call may have had its effect: probe before calling again.
+
+    ``unfinished`` says that the tracker may still be busy with it, so that a probe finds nothing yet.
+    """
 
     temporary = True
+
+    def __init__(self, message: str, *, advice: str = "", unfinished: bool = False) -> None:
+        super().__init__(message, advice=advice)
+        self.unfinished = unfinished
 
 
 class TrackerBusy(TrackerError):

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from node.crew import Crew
-from node.errors import TrackerBusy, TrackerError, TrackerNonsense
+from node.errors import TrackerBusy, TrackerError, TrackerNonsense, TrackerUncertain
 
 MAX_BACKOFF_MS = 300_000
 """The longest wait for a tracker that does not answer: 5 minutes."""
+UNFINISHED_MS = 60_000
+"""How long the tracker has to finish a call of which nothing was heard in time, before it is looked up: a minute.
+
+A call that is looked up too early is not found, and what it makes in the end would be there twice.
+"""
 TELL_AFTER = 3
 """Tries after which a tracker that does not answer becomes a problem that people see."""
 
@@ -34,7 +39,8 @@ def backoff_ms(attempts: int) -> float:
 
 
 def patience_ms(error: TrackerError, attempts: int, jitter: float) -> float:
-    """Return how long to wait after so many failures; never less than the tracker asked for."""
+    """Return how long to wait after so many failures; never less than the tracker asked for, or may need to finish."""
     if isinstance(error, TrackerBusy):
         return 1000 * error.retry_after * (1 + jitter / 4)
-    return backoff_ms(attempts) * (0.5 + jitter)
+    unfinished = isinstance(error, TrackerUncertain) and error.unfinished
+    return max(backoff_ms(attempts) * (0.5 + jitter), UNFINISHED_MS if unfinished else 0)

@@ -43,6 +43,8 @@ DEFAULT_RETRY_AFTER = 30.0
 LONGEST_RETRY_AFTER = 3_600.0
 """Seconds: an hour, the longest period of Jira Cloud's quotas; a longer wish is not honoured blindly."""
 
+_OF_PROXIES = {408, 502, 504}
+"""What a proxy says that waits no longer: what stands behind it may go on."""
 _LONGEST_REASON = 300
 _MOST_REASONS = 10
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -98,7 +100,8 @@ def judge(call: Call, answer: Answer, *, now_ms: int) -> TrackerError | None:  #
             advice="Was it deleted or moved, and may our Jira user see it?",
         )
     if status == 408 or status >= 500:  # noqa: PLR2004 - HTTP's own words
-        return _no_answer(call, f"Jira failed (HTTP {status}) when asked to {call.what}{_because(reasons)}.")
+        text = f"Jira failed (HTTP {status}) when asked to {call.what}{_because(reasons)}."
+        return _no_answer(call, text, unfinished=status in _OF_PROXIES)
     if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own words
         return _redirected(call, answer)
     if status >= 400:  # noqa: PLR2004 - HTTP's own words
@@ -181,8 +184,9 @@ def no_answer(call: Call, error: BaseException | None, *, sent: bool) -> Tracker
         sent: whether a byte of the request may have reached Jira.
     """
     if sent:
-        how = "did not answer in time" if error is None or _is_timeout(error) else "broke off its answer"
-        return _no_answer(call, f"Jira {how} when asked to {call.what}.")
+        late = error is None or _is_timeout(error)
+        how = "did not answer in time" if late else "broke off its answer"
+        return _no_answer(call, f"Jira {how} when asked to {call.what}.", unfinished=late)
     untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error))
     return TrackerUnreachable(
         f"Jira could not be asked to {call.what}: {_why_unreachable(error)}.",
@@ -190,9 +194,9 @@ def no_answer(call: Call, error: BaseException | None, *, sent: bool) -> Tracker
     )
 
 
-def _no_answer(call: Call, message: str) -> TrackerError:
+def _no_answer(call: Call, message: str, *, unfinished: bool) -> TrackerError:
     if call.write:
-        return TrackerUncertain(f"{message} It may have been done.", advice=_PROBE_ADVICE)
+        return TrackerUncertain(f"{message} It may have been done.", advice=_PROBE_ADVICE, unfinished=unfinished)
     return TrackerUnreachable(message, advice=_WAIT_ADVICE)
 
 

@@ -65,6 +65,23 @@ async def test_a_replica_makes_an_issue_once(alice: House) -> None:
     assert await codes(alice) == [Code.APPLIED]
 
 
+async def test_a_creation_that_takes_effect_after_its_time_is_not_made_twice(alice: House) -> None:
+    """A proxy gives up after a minute, and Jira goes on: the issue is looked up when that has had time to end."""
+    late = TrackerUncertain("Jira did not answer in time.", unfinished=True)
+    alice.tracker.fail_late["create_issue"] = [late]
+    await alice.receive(from_bob(1))
+    await alice.settle()
+    made = dict(alice.tracker.issues)
+    alice.tracker.issues.clear()
+    alice.clock.ms += 50_000
+    await alice.settle()
+    alice.tracker.issues.update(made)
+    alice.clock.ms += 10_000
+    await alice.settle()
+    assert alice.tracker.calls.count("create_issue") == 1
+    assert await codes(alice) == [Code.APPLIED]
+
+
 async def test_an_issue_that_is_found_again_gets_what_bob_said_meanwhile(alice: House) -> None:
     """The answer to the creation is lost, and Bob edits: his last word counts, and no older one of his goes back."""
     alice.tracker.fail_late["create_issue"] = [TrackerUncertain("The answer was lost.")]

@@ -197,6 +197,15 @@ async def test_a_success_that_cannot_be_read_is_nonsense_for_a_read_and_uncertai
     assert words in writing.message
 
 
+@pytest.mark.parametrize(("status", "unfinished"), [(408, True), (500, False), (502, True), (504, True)])
+async def test_a_proxy_that_gave_up_leaves_jira_busy(status: int, unfinished: bool) -> None:
+    """What stands behind a proxy may go on with a write; an error of Jira's own is the end of it."""
+    async with client_of(always(reply(status, b""))) as (client, _):
+        error = await failure(write(client))
+    assert isinstance(error, TrackerUncertain)
+    assert error.unfinished is unfinished
+
+
 async def test_a_login_page_with_status_200_is_a_denial() -> None:
     """Jira and proxies show their login page as a success."""
     page = b"<html><form action='/login.jsp'><input name='os_username'></form></html>"
@@ -297,7 +306,8 @@ async def test_time_is_bounded_as_a_whole(respond: Respond) -> None:
         assert type(await failure(read(client))) is TrackerUnreachable
         error = await failure(write(client))
         assert time.monotonic() - began < 5
-        assert type(error) is TrackerUncertain
+        assert isinstance(error, TrackerUncertain)
+        assert error.unfinished
         assert "in time" in error.message
         assert len(jira.seen) == 2
 
