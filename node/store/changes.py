@@ -51,6 +51,15 @@ async def add(
     return row["id"] if row else 0
 
 
+async def swept(tx: Transaction, *, issue: str, body: str, now_ms: int) -> None:
+    """Store what a sweep saw of an issue, unless the same is stored and waits: each sweep sees it again."""
+    await tx.execute(
+        "INSERT INTO change (source, issue, body, received_ms, state) SELECT 'poll', :issue, :body, :now_ms, 'new' "
+        "WHERE NOT EXISTS (SELECT 1 FROM change WHERE source = 'poll' AND issue = :issue AND body = :body)",
+        {"issue": issue, "body": body, "now_ms": now_ms},
+    )
+
+
 MAX_READ = 32 * 1024 * 1024
 """Characters of notices that are read at once."""
 

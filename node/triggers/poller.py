@@ -280,7 +280,7 @@ class Poller:
 
         async def work(tx: Transaction) -> None:
             for issue_id, body in bodies.items():
-                await changes.add(tx, source=changes.POLL, now_ms=now, issue=issue_id, body=body)
+                await changes.swept(tx, issue=issue_id, body=body, now_ms=now)
 
         if bodies:
             await self._store.write(work)

@@ -98,6 +98,26 @@ async def test_what_happens_in_a_hidden_project_is_found_when_it_is_shown_again(
     assert not await alice.problems()
 
 
+async def test_what_cannot_be_looked_at_yet_is_not_piled_up(alice: House) -> None:
+    """Jira fails to show an issue for hours, and every sweep finds it: one notice waits, and longer each time."""
+    poller = sweeping(alice, "UD")
+    issue = an_issue(updated=at(alice, 0))
+    await alice.a_link(issue)
+    await poller.sweep()
+    alice.tracker.put(replace(issue, summary="New", updated=at(alice, 1), complete=False))
+    alice.tracker.fail["issue"] = [TrackerUnreachable("Jira fails on it.") for _ in range(20)]
+    for _ in range(20):
+        await poller.sweep()
+        await alice.look()
+        alice.clock.ms += 15_000
+    [row] = await alice.rows("change")
+    assert 0 < row["attempts"] < 10
+    alice.tracker.fail.clear()
+    alice.clock.ms += 600_000
+    await alice.look()
+    assert (await alice.replicas())[-1].replica.fields["summary"] == "New"
+
+
 async def test_an_edit_while_an_issue_is_brought_in_is_found(alice: House) -> None:
     """Alice's issue is fetched, edited while its files are, and then linked: the sweeps have passed the edit by."""
     poller = sweeping(alice, "UD")
