@@ -7,7 +7,7 @@ was deleted without a notice, or hidden from us: people are told, for only they 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from node.background import Background
@@ -34,8 +34,8 @@ class RollCall:
 
     Args:
         projects: returns the keys of the projects that are watched.
-        wake: called when an issue was found somewhere else, so that it is looked at.
-        moved: called then as well, so that its project is watched.
+        wake: called when an issue was found somewhere else, or again, so that it is looked at.
+        moved: called where it is somewhere else, so that its project is watched.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class RollCall:
             except TrackerRefused:
                 unseen.add(project)  # gone or taken from us as a whole: the sweep says so
         linked = await self._store.read(links.active_keys)
-        await self._store.write(lambda tx: _close(tx, linked, present))
+        back = await self._store.write(lambda tx: _close(tx, linked, present))
         elsewhere = [issue_id for issue_id, key in linked.items() if present.get(issue_id, key) != key]
         missing = [
             issue_id
@@ -107,13 +107,14 @@ class RollCall:
                 await self._tell(issue_id)
             else:
                 elsewhere += [issue_id] if issue.key != linked[issue_id] else []  # else it came while we were counting
-        if elsewhere:
-            await self._store.write(lambda tx: self._notice(tx, elsewhere))
+        if back or elsewhere:
+            await self._store.write(lambda tx: self._notice(tx, {*back, *elsewhere}))
             self._wake()
+        if elsewhere:
             self._moved()
         return len(missing)
 
-    async def _notice(self, tx: Transaction, issue_ids: Sequence[str]) -> None:
+    async def _notice(self, tx: Transaction, issue_ids: Iterable[str]) -> None:
         for issue_id in issue_ids:
             await changes.add(tx, source=changes.POLL, now_ms=self._clock.now_ms(), issue=issue_id)
 
@@ -125,12 +126,15 @@ class RollCall:
         await self._store.write(work)
 
 
-async def _close(tx: Transaction, linked: Mapping[str, str], present: Mapping[str, str]) -> None:
-    """End the problems of issues that are there again."""
+async def _close(tx: Transaction, linked: Mapping[str, str], present: Mapping[str, str]) -> set[str]:
+    """End the problems of issues that are there again, and return these: no sweep saw what was done to them."""
+    back: set[str] = set()
     for problem in await problems.open_of_stage(tx, problems.GONE):
         link = await links.by_id(tx, problem.ref or 0)
         if link is None or link.issue_id not in linked or link.issue_id in present:
             await problems.close_one(tx, problem.id)
+            back |= {link.issue_id} & linked.keys() if link is not None else set()
+    return back
 
 
 def _gone(link: Link) -> Problem:
