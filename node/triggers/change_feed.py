@@ -141,7 +141,12 @@ class ChangeFeed:
             (party, decide(issue, connection_id=party.id, project=party.project, ruleset=one, known=known))
             for party, one in rules
         ]
-        if restores and any(decision is Decision.ENTER for _, decision in decided):
+        enters = any(decision is Decision.ENTER for _, decision in decided)
+        # The tracker's clock may be further behind than is allowed for; a marker tells without any clock.
+        doubt = enters and known.creating and not known.links
+        if doubt and await self._site.tracker.issue_marker(issue.id) is not None:
+            return _Entry(wait=True, known=False)
+        if restores and enters:
             if any(one.waits for one in restores.values()):
                 return _Entry(wait=True, known=bool(known.links))
             if await self._was_made_by_sync(issue, restores.values()):

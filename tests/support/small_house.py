@@ -292,6 +292,8 @@ class Rules:
     inviter: bool = True
     broken: set[int] = field(default_factory=set)
     """Connections whose outgoing rules fail on every issue."""
+    entered: set[int] = field(default_factory=set)
+    """Connections that issues enter by themselves, where the outgoing rules are automatic."""
 
     async def party(self, connection_id: int) -> Party:
         """Return the connection."""
@@ -314,8 +316,8 @@ class Rules:
         return IncomingRules(self.into, version=1)
 
     async def automatic(self) -> Sequence[tuple[Party, RuleSet]]:
-        """Nothing enters by itself."""
-        return []
+        """Return the connections that issues enter by themselves: none, unless a test says so."""
+        return [(await self.party(one), self.out) for one in self.entered]
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import pytest
 from node.errors import TrackerBusy, TrackerNonsense, TrackerUncertain, TrackerUnreachable
 from node.store import changes, connections, links
 from node.store.errors import StoreBusy
-from node.triggers.patience import MAX_PAUSE, TELL_AFTER
+from node.triggers.patience import MAX_BACKOFF_MS, MAX_PAUSE, TELL_AFTER
 from tests.support.rule_sets import an_issue
 from tests.support.small_house import House, from_bob, small_house
 
@@ -153,6 +153,28 @@ async def test_an_edit_that_was_told_is_not_overwritten_unseen(alice: House, oth
     await alice.settle()
     assert alice.tracker.issues[issue.id].description == "Alice's"
     assert [row["event"] for row in await alice.rows("history")].count("conflict") == 1
+
+
+async def test_an_issue_that_the_sync_is_making_does_not_enter_whatever_jiras_clock_says(alice: House) -> None:
+    """The answer to a creation is lost, and Jira's clock is weeks behind: the issue is no new one of our people."""
+    alice.rules.out = alice.rules.out.model_copy(update={"method": "automatic"})
+    alice.rules.entered.add(alice.connection)
+    alice.tracker.fail_late["create_issue"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1))
+    await alice.settle()
+    [created] = alice.tracker.issues.values()
+    await alice.notice(created.id)
+    await alice.look()
+    assert not await alice.replicas()
+    alice.clock.ms += MAX_BACKOFF_MS
+    await alice.settle()
+    await alice.look()
+    assert (await alice.link(created)).twin == "bob1"
+    assert not await alice.replicas()
+    own = alice.tracker.put(an_issue(id="10002", key="UD-2"))
+    await alice.notice(own.id)
+    await alice.look()
+    assert len(await alice.replicas()) == 1
 
 
 async def test_waiting_for_a_paused_connection_is_not_a_busy_loop(alice: House) -> None:
