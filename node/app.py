@@ -158,7 +158,7 @@ class Node:
             browse_url=lambda key: f"{settings.jira.url}/browse/{key}",
             wake_sender=self._transport.wake,
             ask_peer=lambda connection_id: self._transport.wake(connection_id, speak=True),
-            shadows_are_fresh=lambda: self._registration.webhook.active,
+            shadows_are_fresh=lambda: self._registration.webhook.active and self._poller.up_to_date,
             max_file=max_file,
             guard=settings.guard,
             recovered=self._recovered,

@@ -114,7 +114,8 @@ class Site:
     ask_peer: Callable[[int], None]
     """Tell the peer how we stand although there is nothing to send: we want files."""
     shadows_are_fresh: Callable[[], bool]
-    """Whether webhooks keep the shadows up to date, so that a write needs no read before it."""
+    """Whether webhooks keep the shadows up to date, and none was lost since the last sweep as far as anybody can tell:
+    then a write needs no read before it."""
     max_file: int
     """Bytes; a larger attachment is refused with words."""
     guard: GuardPolicy

@@ -147,6 +147,11 @@ class Marked:
 class Tracker(Protocol):
     """Our Jira, in our words. Every method may raise any ``TrackerError``."""
 
+    @property
+    def unheard_ms(self) -> int:
+        """When a call last got no answer, in milliseconds since 1970 UTC by our clock; 0 where each got one."""
+        ...
+
     async def describe(self) -> TrackerInfo:
         """Return who the tracker is and who we are in it (2 calls: serverInfo, myself)."""
         ...

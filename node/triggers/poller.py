@@ -100,6 +100,8 @@ class Poller:
         self._entered = entered
         self._background = Background("poller", self._run)
         self.last_ms: int | None = None
+        self._good_ms = 0
+        """When the newest sweep that went well began."""
         self.healthy = False
         """Whether the newest sweep went well."""
         self.tried = asyncio.Event()
@@ -141,19 +143,24 @@ class Poller:
         Raises:
             TrackerError: the tracker could not be asked; the cursor has not moved beyond what was stored.
         """
+        begun_ms = self._clock.now_ms()
         try:
-            found = await self._sweep_once()
+            found = await self._sweep_once(begun_ms)
         except Exception:
             self.healthy = False
             raise
-        self.healthy = True
+        self.healthy, self._good_ms = True, begun_ms
         return found
 
-    async def _sweep_once(self) -> int:
+    @property
+    def up_to_date(self) -> bool:
+        """Whether a sweep went well since the tracker was last out of reach: notices of that time may be lost."""
+        return self.healthy and self._good_ms > self._tracker.unheard_ms
+
+    async def _sweep_once(self, begun_ms: int) -> int:
         projects = sorted(set(await self._projects()))
         if not projects:
             return 0
-        begun_ms = self._clock.now_ms()
         mark = await self._mark(begun_ms)
         since = mark.newest if mark.settled else mark.newest - OVERLAP_MS
         round_ = _Round(newest=mark.newest)

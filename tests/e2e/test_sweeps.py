@@ -83,6 +83,29 @@ async def test_a_conflict_without_webhooks_goes_to_the_inviter(tmp_path: Path) -
         assert len(told) >= 2
 
 
+async def test_an_edit_that_nobody_told_while_jira_was_out_of_reach_is_not_overwritten_unseen(
+    parties: Parties,
+) -> None:
+    """Alice's Jira was out of reach, and so was her node for it: until a sweep, each issue is read before a write."""
+    alice, bob = parties
+    key, other = await alice.create(summary="before"), await alice.create()
+    await alice.sync(key, other)
+    twin, other_twin = await alice.twin(key), await alice.twin(other)
+    await quiet(alice, bob)
+    alice.sandbox.faults.add("cut_before", "/issue/{issue}", method="PUT")
+    await bob.person.edit(other_twin, {"summary": "does not get through at once"})
+    await quiet(alice, bob)
+    alice.sandbox.faults.add("lose_webhook", "*")
+    await alice.person.edit(key, {"summary": "Alice's"})
+    await alice.sandbox.sender.drained()
+    await bob.person.edit(twin, {"summary": "Bob's"})
+    await quiet(alice, bob)
+    await _sweep(alice)
+    await quiet(alice, bob)
+    await _alike(alice, key, bob, twin, summary="Alice's")
+    assert await alice.events(key, "conflict")
+
+
 async def test_idle_costs_one_search_a_sweep(sweeping: Parties) -> None:
     """When nothing happens a sweep is one search, and nothing is written."""
     alice, bob = sweeping

@@ -83,6 +83,7 @@ class MemoryTracker:
     number: int = 50_000
     time: datetime | None = None
     """What its clock shows; None where it does not say."""
+    unheard_ms: int = 0
     hidden: set[str] = field(default_factory=set)
     """Projects that a search may not name."""
 

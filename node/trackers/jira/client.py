@@ -27,7 +27,7 @@ import jira
 import requests
 
 from node.clock import Clock
-from node.errors import TrackerNonsense, TrackerRefused, TrackerUnreachable
+from node.errors import TrackerError, TrackerNonsense, TrackerRefused, TrackerUnreachable
 from node.trackers.jira.access import Auth, Timeouts, checked_url, is_loopback, owns
 from node.trackers.jira.failures import Answer, Call, bad_answer, judge, no_answer, too_big
 from node.trackers.jira.wire import CutError, Guard, GuardedAdapter, TooBigError, guarded, parts, write_new
@@ -72,6 +72,8 @@ class JiraClient:
         self._threads = ThreadPoolExecutor(max_parallel, thread_name_prefix="jira")
         self._running: set[Guard] = set()
         self._running_lock = threading.Lock()
+        self.unheard_ms = 0
+        """When a call last got no answer, by our clock."""
         self._jira = jira.JIRA(
             options={"server": self.url, "rest_api_version": "2", "check_update": False},
             get_server_info=False,
@@ -204,7 +206,11 @@ class JiraClient:
                     self._check(call, response)
                     yield response
             except (requests.RequestException, CutError) as error:
-                raise no_answer(call, error, sent=guard.sent) from None
+                raise self._no_answer(call, error, guard) from None
+
+    def _no_answer(self, call: Call, error: BaseException | None, guard: Guard) -> TrackerError:
+        self.unheard_ms = self._clock.now_ms()
+        return no_answer(call, error, sent=guard.sent)
 
     def _check(self, call: Call, response: requests.Response) -> None:
         body = b""
@@ -242,7 +248,7 @@ class JiraClient:
             raise
         if not done:
             guard.cut()
-            raise no_answer(call, None, sent=guard.sent)
+            raise self._no_answer(call, None, guard)
         if running.cancelled():
             raise _stopping(call)
         return running.result()

@@ -61,6 +61,11 @@ class JiraTracker(ProjectCalls, ChoiceCalls, OfferCalls, CommentCalls, WorklogCa
         super().__init__(client, Lookup(client), clock)
         self._own_id: str | None = None
 
+    @property
+    def unheard_ms(self) -> int:
+        """When a call last got no answer, by our clock; 0 where each got one."""
+        return self._client.unheard_ms
+
     async def describe(self) -> TrackerInfo:
         """Return who the tracker is and who we are in it (2 calls)."""
         server = await self._lookup.server()

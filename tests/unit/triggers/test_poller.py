@@ -58,6 +58,21 @@ async def test_a_second_edit_within_one_second_is_found(alice: House) -> None:
     assert await poller.sweep() == 0
 
 
+async def test_only_a_sweep_tells_that_nothing_was_missed(alice: House) -> None:
+    """Jira was out of reach: whatever it could not tell then is known only once a sweep has gone well."""
+    poller = sweeping(alice, "UD")
+    told = [poller.up_to_date]
+    await poller.sweep()
+    told.append(poller.up_to_date)
+    alice.clock.ms += 1_000
+    alice.tracker.unheard_ms = alice.clock.ms
+    told.append(poller.up_to_date)
+    alice.clock.ms += 1_000
+    await poller.sweep()
+    told.append(poller.up_to_date)
+    assert told == [False, True, False, True]
+
+
 @pytest.mark.parametrize("ahead", [-600, -5, 0, 5, 600])
 async def test_a_jira_whose_clock_is_wrong_is_swept_from_the_beginning(alice: House, ahead: float) -> None:
     """What is edited after the first sweep is found, however many minutes Jira's clock differs from the node's."""
