@@ -170,6 +170,16 @@ async def entered(reader: Reader, *, after: int, limit: int) -> list[tuple[int, 
     return [(row["id"], row["issue_id"]) for row in rows]
 
 
+async def that_offered(reader: Reader, connection_id: int, sha256: str) -> list[str]:
+    """Return our issues on a connection whose last replica named a file."""
+    rows = await reader.fetch_all(
+        "SELECT issue_id FROM link WHERE connection_id = :connection_id AND state = 'active' "
+        "AND INSTR(sent, :sha256) > 0 ORDER BY id",
+        {"connection_id": connection_id, "sha256": sha256},
+    )
+    return [row["issue_id"] for row in rows]
+
+
 async def by_key(reader: Reader, issue_key: str) -> list[Link]:
     """Return all links of one of our issues by its key, ended ones too."""
     rows = await reader.fetch_all("SELECT * FROM link WHERE issue_key = :key ORDER BY id", {"key": issue_key})

@@ -89,6 +89,11 @@ async def put_file_digest(tx: Transaction, attachment_id: str, digest: FileDiges
     )
 
 
+async def forget_digest(tx: Transaction, sha256: str) -> None:
+    """Forget of which of our files this is the digest, so that they are fetched again."""
+    await tx.execute("DELETE FROM attachment_blob WHERE sha256 = :sha256", {"sha256": sha256})
+
+
 async def drop_unlinked(tx: Transaction) -> None:
     """Forget issues that no connection carries any more."""
     await tx.execute(

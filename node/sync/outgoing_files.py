@@ -55,6 +55,7 @@ async def with_files(
 
             async def remember(tx: Transaction, file: str = attachment.id, found: FileDigest = found) -> None:
                 await shadows.put_file_digest(tx, file, found)
+                await site.files.offer(tx, party.id, found)
 
             await site.store.write(remember)
         digests[attachment.id] = digest

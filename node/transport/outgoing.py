@@ -17,7 +17,7 @@ from itertools import accumulate, takewhile
 from typing import Final
 
 from node.clock import Clock
-from node.store import connections, envelopes, ledger, outbox, streams
+from node.store import changes, connections, envelopes, ledger, links, outbox, shadows, streams
 from node.store.engine import Reader, Store, Transaction
 from node.store.envelopes import Kept
 from node.store.ledger import Leaving
@@ -165,7 +165,7 @@ class Outgoing:
 
     async def _note_gone(self, tx: Transaction, connection_id: int, sha256: str) -> None:
         now_ms = self._clock.now_ms()
-        await outbox.enqueue(
+        told = await outbox.enqueue(
             tx,
             connection_id=connection_id,
             link_id=None,
@@ -175,6 +175,11 @@ class Outgoing:
             payload=dump_message(BlobGone(blob=sha256)),
             now_ms=now_ms,
         )
+        offered = await links.that_offered(tx, connection_id, sha256) if told else []
+        if offered:  # it is in our tracker still, or the next look at its issue says that it is not
+            await shadows.forget_digest(tx, sha256)
+            for issue_id in offered:
+                await changes.add(tx, source=changes.POLL, now_ms=now_ms, issue=issue_id)
 
     def _assemble(
         self, channel: Channel, ack: Ack, sealed: Sequence[bytes], asked: dict[str, Ranges]

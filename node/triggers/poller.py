@@ -76,7 +76,7 @@ class Poller:
     Args:
         projects: returns the keys to sweep; no connection, no search.
         interval: returns the seconds to the next sweep, which depend on whether webhooks are active.
-        wake: called when a sweep stored anything.
+        wake: called when a sweep stored anything, and after each that went well.
         entered: returns the projects from which issues enter sync by themselves, in small letters.
     """
 
@@ -181,6 +181,7 @@ class Poller:
 
         await self._store.write(work)
         self.last_ms = self._clock.now_ms()
+        self._wake()  # for what was stored where nobody could say so
         return round_.found
 
     async def _sweep_all(self, projects: Sequence[str], since: int, round_: _Round) -> None:

@@ -3,12 +3,46 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from tests.support.two_nodes import Party, quiet
+from tests.support.two_nodes import Party, eventually, quiet
 
 Parties = tuple[Party, Party]
+
+
+async def test_a_file_whose_bytes_were_put_away_is_fetched_again(parties: Parties) -> None:
+    """Bob was away longer than Alice's node keeps what it offered: she fetches the file once more when he asks."""
+    alice, bob = parties
+    key = await alice.create()
+    await alice.sync(key)
+    twin = await alice.twin(key)
+    await quiet(alice, bob)
+    await bob.stop()
+    before = await alice.sent()
+    await alice.person.attach(key, "late.txt", b"late")
+
+    async def sent() -> bool:
+        return await alice.sent() > before
+
+    await eventually(sent, "the file is announced")
+
+    def kept() -> list[Path]:
+        return list(alice.folder.blobs.glob("*/out/*"))
+
+    for path in kept():
+        path.unlink()
+    await bob.start()
+
+    async def fetched() -> bool:
+        await alice.call("POST", "/api/v1/sweep", {})
+        return bool(kept())
+
+    await eventually(fetched, "Alice's node has fetched the file again")
+    await alice.person.edit(key, {"summary": "so that Bob asks at once"})
+    await quiet(alice, bob)
+    assert await alice.files(key) == await bob.files(twin) != []
 
 
 async def _linked(parties: Parties) -> tuple[str, str]:

@@ -46,7 +46,7 @@ async def test_a_project_that_is_gone_does_not_hide_the_others(tmp_path: Path) -
             await tracker.create_issue("UD", {"summary": "Here", "type": "Task"}, marker="m")
             await store.write(_connect)
             assert await poller.sweep() == 1
-            assert woken == [True]
+            assert woken
             told = await store.read(problems.open_problems)
             assert [one.stage for one in told] == [problems.SWEEP]
             assert "project GONE" in told[0].message
