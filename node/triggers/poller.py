@@ -233,13 +233,19 @@ class Poller:
         for start in range(0, len(issue_ids), TOGETHER):
             part = issue_ids[start : start + TOGETHER]
             try:
-                page = await self._tracker.search(f"id in ({', '.join(part)})", limit=TOGETHER)
+                await self._sweep_issues(part, round_)
             except TrackerRefused:  # where one of them is gone, Jira refuses the whole search
                 await self._store.write(lambda tx, part=part: self._notice(tx, part))  # type: ignore[misc]  # bound early, on purpose
-                self._wake()
-            else:
-                await self._store_page(page.issues, round_)
         return new[-1][0] if new else after
+
+    async def _sweep_issues(self, issue_ids: Sequence[str], round_: _Round) -> None:
+        cursor = None
+        while True:
+            page = await self._tracker.search(f"id in ({', '.join(issue_ids)})", cursor=cursor, limit=TOGETHER)
+            await self._store_page(page.issues, round_)
+            cursor = page.next
+            if cursor is None:
+                return
 
     async def _notice(self, tx: Transaction, issue_ids: Sequence[str]) -> None:
         for issue_id in await links.linked_ids(tx, issue_ids):
