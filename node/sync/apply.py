@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from node.errors import AccordError, TrackerError, TrackerRefused
+from node.errors import AccordError, TrackerDenied, TrackerError, TrackerRefused, TrackerUnreachable
 from node.store import steps
 from node.store.engine import Transaction
 from node.store.steps import BORN, CREATE, FIELDS, Step
@@ -162,6 +162,10 @@ class Applier:
         except TrackerError as error:
             if not error.temporary:
                 await self._intents.forget(target)
+            elif known is None and isinstance(error, TrackerUnreachable | TrackerDenied):
+                # Nothing was made, so nothing is looked for: after a long outage each search would see many issues.
+                for key in (CREATE, BORN):
+                    await self._intents.end(target, key)
             raise
         self._site.crash_point("issue created")
         return ref

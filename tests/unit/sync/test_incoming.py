@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from node.errors import TrackerRefused, TrackerUncertain
+from node.errors import TrackerRefused, TrackerUncertain, TrackerUnreachable
 from node.rules.ruleset import MappingStep, RuleSet
 from node.store import inbox, links, problems
 from node.store.links import Link
@@ -79,6 +79,19 @@ async def test_a_creation_that_takes_effect_after_its_time_is_not_made_twice(ali
     alice.clock.ms += 10_000
     await alice.settle()
     assert alice.tracker.calls.count("create_issue") == 1
+    assert await codes(alice) == [Code.APPLIED]
+
+
+async def test_a_creation_that_never_reached_jira_is_not_looked_for(alice: House) -> None:
+    """Jira cannot be reached, so nothing was made; what may have been made before that is looked for all the same."""
+    alice.tracker.fail["create_issue"] = [TrackerUnreachable("Nothing listens there.")]
+    alice.tracker.fail_late["create_issue"] = [TrackerUncertain("The answer was lost.")]
+    await alice.receive(from_bob(1))
+    for _ in range(3):
+        await alice.settle()
+        alice.clock.ms += 60_000
+    assert alice.tracker.calls.count("create_issue") == 2
+    assert alice.tracker.calls.count("find_created") == 1
     assert await codes(alice) == [Code.APPLIED]
 
 
