@@ -180,7 +180,7 @@ async def requests_of(reader: Reader, issue_ids: Sequence[str]) -> list[StoredCh
     return [_stored(row) for row in rows]
 
 
-MANY = 32
+MANY = 256
 """So many notices that were not looked at may tell of any issue: searching all of them would cost more than asking."""
 
 

@@ -139,7 +139,7 @@ async def test_an_edit_that_has_to_wait_is_not_overwritten_unseen(alice: House) 
     assert (await alice.replicas())[-1].replica.fields["description"] == "Alice's"
 
 
-@pytest.mark.parametrize("others", [0, 40])
+@pytest.mark.parametrize("others", [0, changes.MANY])
 async def test_an_edit_that_was_told_is_not_overwritten_unseen(alice: House, others: int) -> None:
     """Alice's edit was told, and nobody has looked yet when Bob changes the same field: it is a conflict, hers wins."""
     issue = an_issue()
