@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from node.store.engine import Reader, Row, Transaction
@@ -98,19 +99,33 @@ async def known(reader: Reader, connection_id: int, mids: Sequence[str]) -> dict
 
 
 async def ready(reader: Reader, now_ms: int, *, limit: int) -> list[Received]:
-    """Return messages that may be worked on now, on active connections: of an issue's new ones only the oldest.
+    """Return messages that may be worked on now, of active connections in turn: of an issue's new ones only the oldest.
 
-    A message that waits, for files or for the tracker, does not keep a newer one of its issue waiting.
+    A message that waits, for files or for the tracker, does not keep a newer one of its issue waiting; nor does all
+    that waits of one partner keep another's waiting.
     """
+    active = await reader.fetch_all("SELECT id FROM connection WHERE state = 'active' ORDER BY id")
+    queues = [await _ready_of(reader, row["id"], now_ms, limit) for row in active]
+    in_turn = [one for turn in zip_longest(*queues) for one in turn if one is not None]
     rows = await reader.fetch_all(
-        f"SELECT {_COLUMNS} FROM inbox AS i JOIN connection AS c ON c.id = i.connection_id"  # noqa: S608 - a constant
-        " WHERE i.state IN ('new', 'waiting') AND i.due_ms <= :now_ms AND c.state = 'active' AND NOT EXISTS"
-        # Any other index would have SQLite read the whole backlog, or all that an issue ever was, for each row.
-        " (SELECT 1 FROM inbox AS e INDEXED BY ix_inbox_connection_id_issue_new WHERE e.connection_id = i.connection_id"
-        " AND e.issue = i.issue AND e.id < i.id AND e.state = 'new') ORDER BY i.id LIMIT :limit",
-        {"now_ms": now_ms, "limit": limit},
+        f"SELECT {_COLUMNS} FROM json_each(:ids) AS asked CROSS JOIN inbox AS i"  # noqa: S608 - a constant
+        " WHERE i.id = asked.value ORDER BY asked.key",
+        {"ids": json.dumps(in_turn[:limit])},
     )
     return [_received(row) for row in rows]
+
+
+async def _ready_of(reader: Reader, connection_id: int, now_ms: int, limit: int) -> list[int]:
+    rows = await reader.fetch_all(
+        # Any other indexes would have SQLite read the whole backlog, or all that an issue ever was, for each row.
+        "SELECT i.id AS id FROM inbox AS i INDEXED BY ix_inbox_connection_id_id_open"
+        " WHERE i.connection_id = :connection_id AND i.state IN ('new', 'waiting') AND i.due_ms <= :now_ms"
+        " AND NOT EXISTS (SELECT 1 FROM inbox AS e INDEXED BY ix_inbox_connection_id_issue_new"
+        " WHERE e.connection_id = i.connection_id AND e.issue = i.issue AND e.id < i.id AND e.state = 'new')"
+        " ORDER BY i.id LIMIT :limit",
+        {"connection_id": connection_id, "now_ms": now_ms, "limit": limit},
+    )
+    return [row["id"] for row in rows]
 
 
 async def open_of_issue(reader: Reader, connection_id: int, issue: str) -> list[Received]:

@@ -240,6 +240,14 @@ inbox = _table(
     Index("ix_inbox_connection_id_mid", "connection_id", "mid"),
     Index("ix_inbox_connection_id_issue", "connection_id", "issue"),
     Index("ix_inbox_connection_id_issue_new", "connection_id", "issue", sqlite_where=text("state = 'new'")),
+    Index(
+        "ix_inbox_connection_id_id_open",
+        "connection_id",
+        "id",
+        "due_ms",
+        "issue",
+        sqlite_where=text("state IN ('new', 'waiting')"),
+    ),
     ids_stay_unique=True,
 )
 

@@ -1,6 +1,7 @@
-"""An index of the messages that nobody has looked at yet, by their issue, so that its oldest is found at once.
+"""Indexes of the messages that nobody has looked at yet by their issue, and of those that wait by their connection.
 
-Without it the look for work read the whole backlog once for each message in it.
+Without the first the look for work read the whole backlog once for each message in it; with the second it takes from
+each connection in turn without reading any message.
 """
 
 from __future__ import annotations
@@ -15,11 +16,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the index."""
+    """Make the indexes."""
     op.create_index(
         "ix_inbox_connection_id_issue_new",
         "inbox",
         ["connection_id", "issue"],
         unique=False,
         sqlite_where=sa.text("state = 'new'"),
+    )
+    op.create_index(
+        "ix_inbox_connection_id_id_open",
+        "inbox",
+        ["connection_id", "id", "due_ms", "issue"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('new', 'waiting')"),
     )
