@@ -66,7 +66,7 @@ class Comparing:
         connection = await self._publishing.connection(name)
         party = await self._site.rules.party(connection.id)
         before = await self._publishing.version(connection, direction, None)
-        after = self._publishing.read({direction: text})[direction]
+        after = (await self._publishing.read({direction: text}))[direction]
         if jql is not None and direction == "incoming":
             raise UsageError(
                 "Incoming rules work on replicas, which a JQL query cannot find.",

@@ -136,7 +136,7 @@ class Previews:
 
     async def _rules(self, name: str, direction: Direction, text: str | None) -> RuleSet:
         if text is not None:
-            return self._publishing.read({direction: text})[direction]
+            return (await self._publishing.read({direction: text}))[direction]
         return await self._publishing.version(await self._publishing.connection(name), direction, None)
 
     async def _find(self, keys: Sequence[str], jql: str | None, cursor: str | None) -> Found:

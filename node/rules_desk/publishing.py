@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -107,11 +108,16 @@ class Publishing:
             }
         return shown
 
-    def read(self, files: Files) -> dict[Direction, RuleSet]:
-        """Read rules files. Raises RulesFileError with the place, and UsageError where one is in the wrong file."""
+    async def read(self, files: Files) -> dict[Direction, RuleSet]:
+        """Read rules files, off the event loop: a long one takes seconds.
+
+        Raises:
+            RulesFileError: with the place.
+            UsageError: one is in the wrong file, or there is none.
+        """
         rules: dict[Direction, RuleSet] = {}
         for direction, text in files.items():
-            ruleset = import_rules(text, name=f"{direction}.toml")
+            ruleset = await asyncio.to_thread(import_rules, text, name=f"{direction}.toml")
             if ruleset.direction != direction:
                 raise UsageError(
                     f'{direction}.toml holds rules for the other direction: it says direction = "{ruleset.direction}".',
@@ -125,7 +131,7 @@ class Publishing:
     async def check(self, name: str, files: Files) -> list[tuple[Direction, Finding]]:
         """Check rules against our Jira as it is now, without publishing them."""
         connection = await self.connection(name)
-        return await self._check(connection, self.read(files).values(), files)
+        return await self._check(connection, (await self.read(files)).values(), files)
 
     async def _check(
         self, connection: Connection, rules: Iterable[RuleSet], files: Files
@@ -190,7 +196,7 @@ class Publishing:
             RulesRefused: the check found errors.
         """
         connection = await self.connection(name)
-        rules = self.read(files)
+        rules = await self.read(files)
         return await self._publish(connection, list(rules.values()), author=author, why=why, files=files)
 
     async def _publish(
@@ -246,7 +252,7 @@ class Publishing:
         """Return what differs from version ``old`` (None: the current one) to ``new``, or to a file's ``text``."""
         connection = await self.connection(name)
         before = await self.version(connection, direction, old)
-        after = self.read({direction: text})[direction] if text is not None else None
+        after = (await self.read({direction: text}))[direction] if text is not None else None
         if after is None:
             after = await self.version(connection, direction, new)
         return {
