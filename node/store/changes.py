@@ -184,21 +184,24 @@ MANY = 256
 """So many notices that were not looked at may tell of any issue: searching all of them would cost more than asking."""
 
 
-async def may_tell_of(reader: Reader, issue_id: str) -> bool:
-    """Tell whether a notice that nobody has looked at may be about an issue: a webhook's is searched for its id."""
+async def unread_about(reader: Reader, issue_id: str) -> list[StoredChange] | None:
+    """Return the notices that nobody has looked at and that may be about an issue; None where there are too many.
+
+    A webhook's notice is searched for the id, so it may be about another.
+    """
     row = await reader.fetch_one(
         "SELECT COUNT(*) AS number FROM (SELECT 1 FROM change WHERE state IN ('new', 'waiting') LIMIT :many)",
         {"many": MANY},
     )
     number = row["number"] if row else 0
     if number in {0, MANY}:
-        return number == MANY
-    found = await reader.fetch_one(
-        "SELECT 1 AS one FROM change WHERE state IN ('new', 'waiting')"
-        " AND (issue = :issue OR (issue IS NULL AND INSTR(body, :quoted) > 0)) LIMIT 1",
+        return None if number else []
+    rows = await reader.fetch_all(
+        "SELECT id, source, connection_id, issue, body, state, attempts FROM change WHERE state IN ('new', 'waiting')"
+        " AND (issue = :issue OR (issue IS NULL AND INSTR(body, :quoted) > 0)) ORDER BY id",
         {"issue": issue_id, "quoted": json.dumps(issue_id)},
     )
-    return found is not None
+    return [_stored(row) for row in rows]
 
 
 async def counts(reader: Reader) -> dict[str, int]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from node.errors import RuleError, TrackerError, TrackerNotFound
 from node.rules.explain import origins_to_json
 from node.rules.model import Draft, Origin, Refused, Skip
-from node.store import awaited, changes, history, inbox, links, shadows, steps
+from node.store import awaited, history, inbox, links, shadows, steps
 from node.store.inbox import Received
 from node.store.links import Link
 from node.store.port import Transaction
@@ -29,6 +29,7 @@ from node.sync.job import Job
 from node.sync.judgement import judged, recovered
 from node.sync.locks import issue_lock
 from node.sync.merge import Merged
+from node.sync.notices import may_tell_news
 from node.sync.our_edits import edited_here
 from node.sync.outcomes import Outcomes
 from node.sync.plan import ISSUE_LINK, Operation, plan_create, plan_update, wishes
@@ -182,8 +183,12 @@ class Incoming:
         begun = await site.store.read(lambda tx: steps.open_steps(tx, job.party.id, job.message.replica.issue))
         attempts = attempts_in(begun.values())
         newborn = link.sent is None  # its creation was never settled: it may have been edited since
-        told = await site.store.read(lambda tx: changes.may_tell_of(tx, link.issue_id))
-        if shadow is not None and site.shadows_are_fresh() and not (attempts or newborn or told):
+        if (
+            shadow is not None
+            and site.shadows_are_fresh()
+            and not (attempts or newborn)
+            and not await may_tell_news(site, link.issue_id, shadow)
+        ):
             return replace(job, ours=shadow)
         issue = await site.tracker.issue(link.issue_id)
         if shadow is None:

@@ -7,7 +7,6 @@ forgotten. What fails stays: for a while where the tracker may recover, until a 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from node.store.changes import StoredChange
 from node.store.errors import StoreClosed, StoreError, StoreUnavailable
 from node.store.port import Reader, Transaction
 from node.store.restored import Restored
+from node.sync.notices import read_notice
 from node.sync.outgoing import Also, Outgoing, Sent
 from node.sync.site import Party, Site
 from node.trackers.base import Change
@@ -98,7 +98,7 @@ class ChangeFeed:
         for row in rows:
             if row.id in self._taken:
                 continue
-            change = await self._read(row)
+            change = self._read(row)
             if change is None:
                 needless.append(row.id)
                 continue
@@ -163,18 +163,12 @@ class ChangeFeed:
         lost = any(one.since_ms - CLOCK_SKEW_MS <= created_ms <= one.done_ms + CLOCK_SKEW_MS for one in restores)
         return lost and await self._site.tracker.issue_marker(issue.id) is not None
 
-    async def _read(self, row: StoredChange) -> Change | None:
+    def _read(self, row: StoredChange) -> Change | None:
         """Read a notice; one that cannot be read is told and dropped: the next sweep sees the issue anyway."""
-        if row.body is None:
-            return Change(issue_id=row.issue or "") if row.issue else None
         try:
-            raw = json.loads(row.body)
-            if row.source == changes.POLL:
-                issue = self._site.tracker.read_issue(raw)
-                return Change(issue_id=issue.id, issue_key=issue.key, issue=issue)
-            return self._site.tracker.read_webhook(raw)
-        except (ValueError, TypeError, AttributeError, RecursionError, TrackerNonsense) as error:
-            _LOG.warning("a webhook from the tracker was not understood and is dropped: %s", error)
+            return read_notice(self._site.tracker, row)
+        except TrackerNonsense as error:
+            _LOG.warning("a webhook from the tracker was not understood and is dropped: %s", error.__cause__ or error)
             return None
 
     async def _work(self, look: Look) -> None:

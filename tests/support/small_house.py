@@ -32,7 +32,7 @@ from node.sync.locks import KeyedLocks
 from node.sync.names import Names
 from node.sync.outgoing import Outgoing
 from node.sync.site import Party, Site
-from node.trackers.base import IssueType, Marked, Page, Project, Tracker, TrackerInfo
+from node.trackers.base import Change, IssueType, Marked, Page, Project, Tracker, TrackerInfo
 from node.trackers.fields import with_fields
 from node.trackers.issue import Comment, Issue, IssueRef, User, Value, Worklog
 from node.transport.blobs import BlobFolder
@@ -143,6 +143,10 @@ class MemoryTracker:
         if not set(named) <= self.issues.keys():
             raise TrackerRefused("An issue does not exist.")
         return Page(issues=tuple({"id": one} for one in named), next=None)
+
+    def read_webhook(self, raw: Mapping[str, Any]) -> Change:
+        """Return which issue a notice is about; it shows nothing of it."""
+        return Change(issue_id=str(raw["issue"]["id"]))
 
     def read_issue(self, raw: Mapping[str, object]) -> Issue:
         """Return the issue as it is now."""

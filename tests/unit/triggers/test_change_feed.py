@@ -155,6 +155,21 @@ async def test_an_edit_that_was_told_is_not_overwritten_unseen(alice: House, oth
     assert [row["event"] for row in await alice.rows("history")].count("conflict") == 1
 
 
+async def test_a_notice_of_our_own_write_costs_no_call(alice: House) -> None:
+    """Bob changes an issue again before Alice's node has looked at the notice of its own write: it knows that."""
+    issue = an_issue()
+    link = await alice.a_link(issue)
+    await alice.receive(from_bob(1, twin=link.handle, seen=1, description="Bob's"))
+    await alice.settle()
+    body = json.dumps({"id": issue.id})
+    await alice.store.write(lambda tx: changes.add(tx, source=changes.POLL, now_ms=alice.clock.now_ms(), body=body))
+    alice.tracker.calls.clear()
+    await alice.receive(from_bob(2, twin=link.handle, seen=1, description="Bob's again"))
+    await alice.settle()
+    assert alice.tracker.calls == ["edit_issue"]
+    assert alice.tracker.issues[issue.id].description == "Bob's again"
+
+
 async def test_an_issue_that_the_sync_is_making_does_not_enter_whatever_jiras_clock_says(alice: House) -> None:
     """The answer to a creation is lost, and Jira's clock is weeks behind: the issue is no new one of our people."""
     alice.rules.out = alice.rules.out.model_copy(update={"method": "automatic"})
