@@ -22,6 +22,10 @@ WAITING: Final = "waiting"
 HELD: Final = "held"
 DONE: Final = "done"
 
+HELD_TO_ONE: Final = 16
+HELD_BYTES_TO_ONE: Final = 4
+"""So many held messages, and so many of their bytes, count as one that waits."""
+
 _COLUMNS: Final = "i.id, i.connection_id, i.mid, i.kind, i.issue, i.payload, i.state, i.attempts, i.received_ms"
 
 
@@ -256,13 +260,22 @@ async def count(reader: Reader, connection_id: int) -> dict[str, int]:
 
 
 async def backlog(reader: Reader, connection_id: int) -> tuple[int, int]:
-    """Return how many messages wait to be applied and the bytes that they take: what credit is counted from."""
+    """Return how many messages wait to be applied and the bytes that they take: what credit is counted from.
+
+    Held ones count for little, so that people may take their time, but not for nothing: a peer may not fill the disk
+    with what nobody can apply.
+    """
     row = await reader.fetch_one(
-        "SELECT COUNT(*) AS number, COALESCE(SUM(size), 0) AS size FROM inbox"
-        " WHERE connection_id = :connection_id AND state IN ('new', 'waiting')",
+        "SELECT COUNT(*) AS number, COALESCE(SUM(size), 0) AS size,"
+        " COUNT(CASE WHEN state = 'held' THEN 1 END) AS held,"
+        " COALESCE(SUM(CASE WHEN state = 'held' THEN size END), 0) AS held_size FROM inbox"
+        " WHERE connection_id = :connection_id AND state IN ('new', 'waiting', 'held')",
         {"connection_id": connection_id},
     )
-    return (0, 0) if row is None else (row["number"], row["size"])
+    if row is None:
+        return 0, 0
+    number, size, held, held_size = row["number"], row["size"], row["held"], row["held_size"]
+    return number - held + held // HELD_TO_ONE, size - held_size + held_size // HELD_BYTES_TO_ONE
 
 
 async def prune(tx: Transaction, connection_id: int, *, before_ms: int) -> None:

@@ -7,7 +7,7 @@ itself (confirmed, closed, a file that is gone). Never applies anything to the t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from node.store import blobs, connections, envelopes, inbox, links, outbox, problems, streams
@@ -19,6 +19,7 @@ from node.transport import restored
 from node.transport.blobs import Written
 from node.transport.channel import Channel
 from node.transport.frames import Frames, Item
+from node.transport.keeping import Keeping
 from node.transport.pairing import confirmed
 from node.transport.receipts import Allowance, Taken, our_ack, take_ack
 from protocol.ack import Ack
@@ -53,6 +54,12 @@ class Accepted:
     taken: Taken
     stored: int
     """New messages in the inbox that wait to be applied."""
+    messages: int = 0
+    """Messages that were taken, known ones too, and an outcome as often as it has results."""
+    size: int = 0
+    """Bytes of their envelopes."""
+    dropped: int = 0
+    """Answers that had waited for the peer and were forgotten, because it has left too many of them."""
     answered: bool = False
     """Whether answers were put into the outbox."""
     files: bool = False
@@ -92,8 +99,9 @@ async def take_in(
     now_ms: int,
     fresh_nonce: bytes,
     allowance: Allowance,
+    trim: Keeping | None = None,
 ) -> Accepted | None:
-    """The one unit of work of an exchange."""
+    """The one unit of work of an exchange; with ``trim`` what is settled is bounded by the way."""
     connection = await connections.get(tx, channel.connection_id)
     sending = await streams.load_tx(tx, channel.connection_id)
     if connection is None or sending is None:
@@ -106,6 +114,7 @@ async def take_in(
         intake.room_bytes = _MAX_OVER * allowance.size - waiting_bytes
         _judge_all(intake, frames.data, channel.peer_version)
     stored, answered = await _store_items(tx, connection, intake.items, now_ms)
+    dropped = 0 if trim is None else await trim.trim(tx, connection.id)
     rx = hear(intake.rx, frames.ack)
     if rx != rx_before:
         await streams.save_rx(tx, connection.id, rx)
@@ -119,6 +128,9 @@ async def take_in(
         ack=await our_ack(tx, after, taken.state, rx, allowance),
         taken=taken,
         stored=stored,
+        messages=sum(len(one.results) if isinstance(one, Outcome) else 1 for one in intake.messages),
+        size=sum(len(item.envelope) for item in intake.items),
+        dropped=dropped,
         answered=answered,
         files=any(files),
         closed=any(isinstance(message, ConnClose) for message in intake.messages),
@@ -159,10 +171,11 @@ async def _store_items(tx: Transaction, connection: Connection, items: Sequence[
     kept: list[Kept] = []
     answers: list[Result] = []
     for item in items:
-        before = len(fresh)
+        before, known_size = len(fresh), 0
         for said in item.said:
             one = said.arrived
             if one.mid is not None and one.mid in seen:
+                known_size += one.size
                 if (code := seen[one.mid]) is not None:
                     answers.append(await _same_again(tx, connection, one, code))
                 continue
@@ -173,6 +186,8 @@ async def _store_items(tx: Transaction, connection: Connection, items: Sequence[
             fresh.append(one)
             await _act(tx, connection, said.message, now_ms)
         if len(fresh) > before:
+            # The whole envelope is kept, so all of it is counted.
+            fresh[before] = replace(fresh[before], size=fresh[before].size + known_size)
             header = item.opened.header
             kept.append(Kept(header.epoch, header.seq, len(item.said), item.envelope))
     await inbox.add(tx, connection.id, fresh, now_ms)

@@ -25,6 +25,7 @@ from node.store.outbox import Queued, Sealed
 from node.transport.blobs import BlobFolder
 from node.transport.channel import Channel
 from node.transport.crash import CrashPoint, live_on
+from node.transport.keeping import Keeping
 from node.transport.receipts import Allowance, our_ack
 from node.transport.wire import MAX_DATA, MAX_EXCHANGE
 from protocol.ack import Ack, dump_ack
@@ -88,6 +89,7 @@ class Outgoing:
         clock: Clock,
         crypto: Executor,
         allowance: Allowance,
+        keeping: Keeping,
         sealed: Callable[[int], None] = lambda _connection_id: None,
         crash_point: CrashPoint = live_on,
     ) -> None:
@@ -96,6 +98,7 @@ class Outgoing:
         self._clock = clock
         self._crypto = crypto
         self._allowance = allowance
+        self._keeping = keeping
         self._sealed = sealed
         self._crash_point = crash_point
 
@@ -127,7 +130,8 @@ class Outgoing:
             if connection is None or sending is None:
                 return None, []
             receiving = await streams.load_rx(reader, connection.id)
-            ack = await our_ack(reader, connection, sending, receiving, self._allowance)
+            allowance = self._keeping.allowed(connection.id, self._allowance, self._clock.now_ms())
+            ack = await our_ack(reader, connection, sending, receiving, allowance)
             if not messages:
                 return ack, []
             sealed = await envelopes.after(
@@ -154,9 +158,16 @@ class Outgoing:
         return request
 
     async def give_up_files(self, channel: Channel, asked: dict[str, Ranges]) -> dict[str, Ranges]:
-        """Tell the peer which files it asks for are not here any more; return those that are."""
+        """Tell the peer which files it asks for are not here any more; return those that are.
+
+        Each such answer counts as a message of the peer's: who asks for ever for what never was hears no more of it.
+        """
         here = {sha256: ranges for sha256, ranges in asked.items() if await self._holds(channel, sha256)}
         for sha256 in asked.keys() - here.keys():
+            now_ms = self._clock.now_ms()
+            if self._keeping.is_spent(channel.connection_id, now_ms):
+                break
+            self._keeping.came(channel.connection_id, 1, 0, now_ms)
             await self._store.write(lambda tx, gone=sha256: self._note_gone(tx, channel.connection_id, gone))  # type: ignore[misc]  # bound early, on purpose
         return here
 

@@ -7,6 +7,7 @@ answered like a stranger. Never calls the tracker and never applies anything.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from node.transport.channel import Channel, Channels
 from node.transport.crash import CrashPoint, live_on
 from node.transport.frames import Frames, open_frames
 from node.transport.intake import Accepted, take_in
+from node.transport.keeping import Keeping
 from node.transport.receipts import Allowance, Taken
 from protocol.ack import Ack, dump_ack
 from protocol.blob import MAX_BLOBS, Chunk
@@ -26,6 +28,8 @@ from protocol.envelope import Kind, Slot, peek_header, seal_envelope
 from protocol.errors import Bad
 from protocol.framing import split_frames
 from protocol.stream import NONCE_BYTES, AckEffect
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Receiver:
         clock: Clock,
         crypto: Executor,
         allowance: Allowance,
+        keeping: Keeping,
         hooks: Hooks,
         crash_point: CrashPoint = live_on,
     ) -> None:
@@ -69,6 +74,7 @@ class Receiver:
         self._clock = clock
         self._crypto = crypto
         self._allowance = allowance
+        self._keeping = keeping
         self._hooks = hooks
         self._crash_point = crash_point
         self._file_locks: dict[int, asyncio.Lock] = {}
@@ -125,13 +131,30 @@ class Receiver:
     async def _commit(self, channel: Channel, frames: Frames, written: Sequence[Written]) -> Accepted | None:
         now_ms = self._clock.now_ms()
         nonce = self._clock.random_bytes(NONCE_BYTES)
-        return await self._store.write(
+        looks = bool(frames.data or frames.ack.bl) and self._keeping.is_due(channel.connection_id)
+        accepted = await self._store.write(
             lambda tx: take_in(
-                tx, channel, frames, written, now_ms=now_ms, fresh_nonce=nonce, allowance=self._allowance
+                tx,
+                channel,
+                frames,
+                written,
+                now_ms=now_ms,
+                fresh_nonce=nonce,
+                allowance=self._keeping.allowed(channel.connection_id, self._allowance, now_ms),
+                trim=self._keeping if looks else None,
             )
         )
+        if accepted is not None:
+            self._keeping.came(channel.connection_id, accepted.messages, accepted.size, now_ms, looked=looks)
+        return accepted
 
     def _tell(self, connection_id: int, accepted: Accepted) -> None:
+        if accepted.dropped:
+            _log.warning(
+                "connection %d: the peer does not take our answers; the oldest %d of them were forgotten",
+                connection_id,
+                accepted.dropped,
+            )
         if accepted.stored or accepted.files:
             self._hooks.received(connection_id)
         if accepted.taken.delivered:

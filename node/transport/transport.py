@@ -25,6 +25,7 @@ from node.transport.blobs import BlobFolder
 from node.transport.channel import Channels
 from node.transport.client import ClientSettings, PeerClient
 from node.transport.crash import CrashPoint, live_on
+from node.transport.keeping import Keep, Keeping
 from node.transport.outgoing import Outgoing
 from node.transport.pairing import PairingDesk
 from node.transport.receipts import Allowance, Taken
@@ -57,6 +58,7 @@ class TransportSettings:
 
     client: ClientSettings = field(default_factory=ClientSettings)
     allowance: Allowance = field(default_factory=Allowance)
+    keep: Keep = field(default_factory=Keep)
 
 
 class Transport:
@@ -85,6 +87,7 @@ class Transport:
         self._senders: dict[int, Sender] = {}
         self._housekeeping = Background("transport housekeeping", self._keep_house)
         self._running = False
+        keeping = Keeping(settings.keep)
         self.channels = Channels(store, keys)
         self.client = PeerClient(settings.client, clock)
         self.desk = PairingDesk(
@@ -97,6 +100,7 @@ class Transport:
             clock=clock,
             crypto=self._crypto,
             allowance=settings.allowance,
+            keeping=keeping,
             hooks=replace(self._hooks, heard=self._heard, queued=self.wake),
             crash_point=crash_point,
         )
@@ -106,6 +110,7 @@ class Transport:
             clock=clock,
             crypto=self._crypto,
             allowance=settings.allowance,
+            keeping=keeping,
             sealed=self._hooks.sealed,
             crash_point=crash_point,
         )

@@ -185,7 +185,7 @@ class PeerNode:
             assert state is not None
             slot = next_slot(state)
             sealed = seal_envelope(
-                channel.sealing, slot, payload, now_ms=1, random_bytes=self.clock.random_bytes, several=True
+                channel.sealing, slot, payload, now_ms=1, random_bytes=self.clock.random_bytes, several=messages > 1
             )
             mid = f"by-hand-{slot.seq}"
             await self._enqueue(tx, connection_id, mid, payload, None)
