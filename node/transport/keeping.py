@@ -17,6 +17,8 @@ from node.store.port import Transaction
 from node.transport.receipts import Allowance
 
 _MIB: Final = 1 << 20
+_LARGE: Final = 16 << 10
+"""So many bytes count as one message more in the long run: history holds the values of conflicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Keeping:
         """Count what the peer has sent, or made us say, after the commit; ``looked``: with a look at the rows."""
         before = 0 if looked else self._since.get(connection_id, self._keep.between)
         self._since[connection_id] = before + messages * kept.ROW + size
-        self._left[connection_id] = self._left_at(connection_id, now_ms) - messages, now_ms
+        self._left[connection_id] = self._left_at(connection_id, now_ms) - messages - size / _LARGE, now_ms
 
     def _left_at(self, connection_id: int, now_ms: int) -> float:
         left, at_ms = self._left.get(connection_id, (self._keep.burst, now_ms))

@@ -17,7 +17,7 @@ from node.store import awaited, inbox, kept
 from node.store.connections import Connection
 from node.store.engine import restore
 from node.transport.crash import live_on
-from node.transport.keeping import Keep
+from node.transport.keeping import Keep, Keeping
 from node.transport.receipts import Allowance
 from protocol.envelope import Kind, peek_header
 from protocol.framing import split_frames
@@ -328,6 +328,18 @@ async def test_a_peer_that_sends_for_ever_has_a_pace(tmp_path: Path) -> None:
         await until(lambda: went_on(450))
     finally:
         await pair.stop()
+
+
+def test_large_messages_use_up_more_of_the_pace_than_small_ones() -> None:
+    """Ten of 16 KiB count as twenty, time gives that back, and a clock that is put back takes nothing."""
+    keeping = Keeping(Keep(burst=20, per_second=2))
+    assert keeping.allowed(1, Allowance(messages=100), 5_000).messages == 20
+    keeping.came(1, 10, 10 * 16 * KIB, 5_000)
+    assert keeping.is_spent(1, 5_000)
+    assert keeping.is_spent(1, 0)
+    assert keeping.allowed(1, Allowance(messages=100), 9_000).messages == 8
+    assert keeping.allowed(1, Allowance(messages=100), 1_000_000).messages == 20
+    assert not keeping.is_spent(2, 5_000), "each connection has its own"
 
 
 async def test_asking_for_files_that_never_were_has_the_same_pace(tmp_path: Path) -> None:
