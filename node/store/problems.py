@@ -44,7 +44,11 @@ def _problem(row: Row) -> Problem:
 
 
 async def report(tx: Transaction, problem: Problem, *, now_ms: int) -> None:
-    """Open a problem, or count it once more where the same row already has one."""
+    """Open a problem, or count it once more where the same row already has one.
+
+    What a peer did while no row waits is one problem for each kind: a node that waits after a restore, say, has that
+    problem whatever else happens on the connection.
+    """
     values = {
         "connection_id": problem.connection_id, "stage": problem.stage, "ref": problem.ref,
         "issue_key": problem.issue_key, "code": problem.code, "message": problem.message, "advice": problem.advice,
@@ -53,7 +57,8 @@ async def report(tx: Transaction, problem: Problem, *, now_ms: int) -> None:
     updated = await tx.execute(
         "UPDATE problem SET code = :code, message = :message, advice = :advice, last_ms = :now_ms, "
         "count = count + 1, issue_key = coalesce(:issue_key, issue_key) "
-        "WHERE state = 'open' AND stage = :stage AND ref IS :ref AND connection_id IS :connection_id",
+        "WHERE state = 'open' AND stage = :stage AND ref IS :ref AND connection_id IS :connection_id "
+        "AND (code = :code OR stage <> 'peer' OR ref IS NOT NULL)",
         values,
     )
     if updated.rowcount:
