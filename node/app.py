@@ -140,6 +140,7 @@ class Node:
                 resync=lambda _id: self._resync.start(),
                 sealed=self._ledger.sealed,
                 heard=lambda connection_id, _taken: self._heard.heard(connection_id),
+                confirmed=lambda _id: self._registration.soon(),
             ),
             crash_point=self._crash_point,
         )

@@ -60,13 +60,13 @@ class AdminClient:
             raise self._not_running() from None
 
     def _address(self) -> str:
-        self._folder.settings()
         try:
             running = json.loads(self._folder.running.read_text("utf-8"))
             with suppress(PermissionError):  # it lives, and is another user's
                 os.kill(int(running["pid"]), 0)
             return str(running["admin_url"])
         except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            self._folder.settings()  # which says so where there is no node at all, or none that could run
             raise self._not_running() from None
 
     def _not_running(self) -> ConfigError:

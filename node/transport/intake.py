@@ -64,6 +64,8 @@ class Accepted:
     """Whether answers were put into the outbox."""
     files: bool = False
     """Whether a file that was waited for is all here now."""
+    confirmed: bool = False
+    """Whether the invitee has just said that it has our answer."""
     closed: bool = False
     """Whether the peer has just closed the connection."""
     moved: bool = False
@@ -133,6 +135,7 @@ async def take_in(
         dropped=dropped,
         answered=answered,
         files=any(files),
+        confirmed=any(isinstance(message, PairConfirm) for message in intake.messages),
         closed=any(isinstance(message, ConnClose) for message in intake.messages),
         moved=any(isinstance(message, NodeAddress) for message in intake.messages),
         resync=any(isinstance(message, ResyncPlease) for message in intake.messages),

@@ -48,6 +48,8 @@ class Hooks:
     """Something of this connection was sealed and is in the ledger."""
     heard: Callable[[int, Taken], None] = lambda _connection_id, _taken: None
     """A receipt of this connection's peer was taken in."""
+    confirmed: Callable[[int], None] = lambda _connection_id: None
+    """The invitee of this connection has our answer: the connection begins."""
     closed: Callable[[int], None] = lambda _connection_id: None
     """The peer closed this connection."""
 
@@ -164,6 +166,8 @@ class Receiver:
         if accepted.answered or accepted.moved:
             self._hooks.queued(connection_id)
         self._hooks.heard(connection_id, accepted.taken)
+        if accepted.confirmed:
+            self._hooks.confirmed(connection_id)
         if accepted.closed:
             self._hooks.closed(connection_id)
 
