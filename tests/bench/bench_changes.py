@@ -116,3 +116,7 @@ def _fill(database: Path, links: int) -> None:
                 "SELECT 'copy' || :n, 'UD-' || (100000 + :n), updated_ms, body FROM shadow ORDER BY issue_id LIMIT 1",
                 {"n": number},
             )
+        # They stand for links that were made long ago: no sweep asks for their issues, which the tracker does not have.
+        connection.execute(
+            "UPDATE cursor SET value = json_set(value, '$.link', (SELECT max(id) FROM link)) WHERE name = 'sweep'"
+        )
