@@ -286,7 +286,7 @@ problem = _table(
     "problem",
     Column("id", Integer, primary_key=True),
     Column("connection_id", Integer, ForeignKey("connection.id", ondelete="CASCADE")),
-    Column("stage", Text, nullable=False),  # change | inbox | peer | outcome | file | sweep
+    Column("stage", Text, nullable=False),  # change | inbox | peer | outcome | file | sweep | gone
     Column("ref", Integer),  # the row that waits, in the table of that stage
     Column("issue_key", Text),
     Column("code", Text, nullable=False),

@@ -87,8 +87,8 @@ class Outgoing:
 
         ``also`` runs in the last transaction, and only if no connection failed or has to wait: it forgets the notice.
         An issue that is older than what is known already is only a late notice: ``late`` runs instead, and it says
-        nothing about what failed or waits. One that does not show our own last
-        write waits when ``patient``, since the notice of that write is on its way; else the tracker is asked.
+        nothing about what failed or waits. One that does not show our own last write waits when ``patient``, since the
+        notice of that write is on its way; else the tracker is asked.
 
         Raises:
             TrackerError: the tracker could not be asked; TrackerNotFound where the issue is gone.

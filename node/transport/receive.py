@@ -41,7 +41,7 @@ class Hooks:
     acked: Callable[[int], None] = lambda _connection_id: None
     """The peer has signed for more of our messages."""
     resync: Callable[[int], None] = lambda _connection_id: None
-    """Every linked issue of this connection must be sent anew; see `node.transport.store.cursors.resync`."""
+    """Every linked issue of this connection must be sent anew; see `node.store.cursors.resync`."""
     queued: Callable[[int], None] = lambda _connection_id: None
     """Something was put into the outbox, or what waits there may go now: the peer is reached elsewhere."""
     sealed: Callable[[int], None] = lambda _connection_id: None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,23 +11,7 @@ from node.store import cursors, envelopes
 from node.store.engine import restore
 from tests.support.peers import PeerNode, paired, until
 
-OLD, NEW = "https://old.example", "https://new.example"
-
-
-@pytest.fixture
-async def alice(tmp_path: Path) -> AsyncIterator[PeerNode]:
-    node = PeerNode("Blue", tmp_path / "alice")
-    await node.start()
-    yield node
-    await node.stop()
-
-
-@pytest.fixture
-async def bob(tmp_path: Path) -> AsyncIterator[PeerNode]:
-    node = PeerNode("Green", tmp_path / "bob")
-    await node.start()
-    yield node
-    await node.stop()
+OLD = "https://old.example"
 
 
 async def _move(node: PeerNode) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,22 +12,6 @@ from node.transport.client import ClientSettings
 from node.transport.transport import TransportSettings
 from tests.support.peers import PeerNode, paired, until
 from tests.support.tls import certificate, tls_jira
-
-
-@pytest.fixture
-async def alice(tmp_path: Path) -> AsyncIterator[PeerNode]:
-    node = PeerNode("Blue", tmp_path / "alice")
-    await node.start()
-    yield node
-    await node.stop()
-
-
-@pytest.fixture
-async def bob(tmp_path: Path) -> AsyncIterator[PeerNode]:
-    node = PeerNode("Green", tmp_path / "bob")
-    await node.start()
-    yield node
-    await node.stop()
 
 
 async def test_a_code_makes_one_active_connection_named_after_both(alice: PeerNode, bob: PeerNode) -> None:
